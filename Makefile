@@ -1,0 +1,7 @@
+# Each target works on a fresh clone, with Python 3.11 or newer and nothing else.
+# Without make: python3 make.py demo
+PYTHON ?= python3
+
+.PHONY: demo test check fix bench environment
+demo test check fix bench environment:
+	@$(PYTHON) make.py $@
