@@ -1,0 +1,26 @@
+"""The client: one attribute per noun of the API."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from mcp_server.fivetran.connections import Connections
+from mcp_server.fivetran.groups import Groups
+from mcp_server.fivetran.schemas import Schemas
+from mcp_server.fivetran.transport import Transport
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Fivetran:
+    """Fivetran's REST API, as one account's key sees it.
+
+    `now` is the clock by which ages are told.
+    """
+
+    def __init__(self, transport: Transport, *, now: Callable[[], datetime] = _utc_now) -> None:
+        self.now = now
+        self.connections = Connections(transport)
+        self.groups = Groups(transport)
+        self.schemas = Schemas(transport)
