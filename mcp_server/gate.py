@@ -1,0 +1,242 @@
+"""The one door of every tool call.
+
+In this order, and nowhere else: is the tool offered, are the arguments right, what would the call
+do (its plan), does the mode allow that, was it confirmed; then the call; then its answer or its
+failure as text and structure. One line of log for each call.
+"""
+
+import difflib
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
+from mcp.shared.exceptions import MCPError
+from mcp_types import CallToolResult, InputRequiredResult, TextContent
+from pydantic import ValidationError
+from typing_extensions import override
+
+from mcp_server import failures
+from mcp_server.policy import Mode, check_effect, check_tool
+from mcp_server.toolkit import (
+    Effect,
+    Plan,
+    Preview,
+    Result,
+    Spec,
+    ToolFailure,
+    accepted,
+    build,
+)
+from mcp_server.untrusted import clean_name
+
+_log = structlog.stdlib.get_logger("mcp_server.gate")
+
+MOST_PROBLEMS: Final = 10
+LONGEST_REPEAT: Final = 1500
+"""Bytes of arguments up to which a preview writes out the call that confirms it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What decides, besides the call itself."""
+
+    mode: Mode
+    toolsets: frozenset[str]
+
+    def pass_tool(self, spec: Spec) -> None:
+        """Let a call of an offered tool pass.
+
+        Raises:
+            ToolFailure: It is not offered.
+        """
+        check_tool(spec, self.mode, self.toolsets)
+
+    def pass_plan(self, spec: Spec, arguments: Mapping[str, Any], plan: Plan) -> None:
+        """Let a planned call pass, if nothing in it is destructive or if that is confirmed.
+
+        Asking the person through the client has its place here, after `confirm`.
+
+        Raises:
+            ToolFailure: The mode forbids it, or it is not confirmed; the latter is the preview.
+        """
+        if plan.preview is None:
+            if spec.effect is Effect.DESTRUCTIVE:
+                raise TypeError(f"{spec.name} made no preview of a destructive call")
+            return
+        check_effect(spec.name, Effect.DESTRUCTIVE, self.mode)
+        if arguments["confirm"] is not True:
+            raise _unconfirmed(spec.name, arguments, plan.preview)
+
+
+def _unconfirmed(tool: str, arguments: Mapping[str, Any], preview: Preview) -> ToolFailure:
+    given = {
+        name: _plain(value)
+        for name, value in arguments.items()
+        if name != "confirm" and value is not None
+    }
+    call: Any = {**given, "confirm": True}
+    if len(json.dumps(call)) > LONGEST_REPEAT:
+        call = "the same as in this call, and confirm=true"
+    return ToolFailure(
+        "confirmation_required",
+        f"Nothing was changed: {tool} first shows what it would do",
+        hint="Show `preview` to the person; only if they agree, make the call in `next_call`.",
+        retryable=True,
+        details={
+            "preview": preview.model_dump(mode="json", exclude_none=True),
+            "next_call": {"tool": tool, "arguments": call},
+        },
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    dump = getattr(value, "model_dump", None)
+    return dump(mode="json", exclude_none=True) if dump else value
+
+
+class GatedTool(Tool):
+    """A tool whose every call goes through the gate."""
+
+    spec: Spec
+    gate: Gate
+
+    @classmethod
+    def of(cls, spec: Spec, gate: Gate) -> "GatedTool":
+        """Make the SDK's tool of a declaration, behind the gate."""
+        plain = build(spec)
+        tool = cls(
+            **{name: getattr(plain, name) for name in type(plain).model_fields},
+            spec=spec,
+            gate=gate,
+        )
+        tool.fn = tool._behind_the_plan(spec.fn)
+        return tool
+
+    def _behind_the_plan(
+        self, fn: Callable[..., Awaitable[Result]]
+    ) -> Callable[..., Awaitable[Result]]:
+        if not self.spec.is_planned:
+            return fn
+
+        async def guarded(**kwargs: Any) -> Result:
+            given = {name: kwargs[name] for name in accepted(self)}
+            self.gate.pass_plan(self.spec, given, kwargs["plan"])
+            return await fn(**kwargs)
+
+        return guarded
+
+    @override
+    async def run(
+        self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False
+    ) -> Any:
+        """Run a call to its answer: a `CallToolResult` whatever happens, but for cancellation."""
+        started = time.perf_counter()
+        try:
+            self.gate.pass_tool(self.spec)
+            result = await super().run(arguments, context)
+        except MCPError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- the boundary: every failure becomes an answer
+            failure = self._explain(error, arguments)
+            self._log_call(arguments, started, failure)
+            return answer_failure(failure)
+        if isinstance(result, InputRequiredResult):
+            return result
+        self._log_call(arguments, started, None)
+        return answer(result)
+
+    def _explain(self, error: Exception, arguments: Mapping[str, Any]) -> ToolFailure:
+        cause = error.__cause__ if isinstance(error, ToolError) else error
+        if isinstance(cause, ToolFailure):
+            return cause
+        if type(error) is ToolError and isinstance(cause, ValidationError):
+            return wrong_arguments(self.name, cause, accepted(self))
+        return failures.explain(cause or error, self.spec, arguments)
+
+    def _log_call(
+        self, arguments: Mapping[str, Any], started: float, failure: ToolFailure | None
+    ) -> None:
+        connector_id = arguments.get("connector_id")
+        _log.info(
+            "tool_call",
+            tool=self.name,
+            effect=str(self.spec.effect),
+            connector_id=connector_id if isinstance(connector_id, str) else None,
+            outcome=failure.code if failure else "ok",
+            milliseconds=round((time.perf_counter() - started) * 1000, 1),
+        )
+
+
+def answer(result: Result) -> CallToolResult:
+    """Say the same twice: hosts show the model either the structure or the text."""
+    content = result.model_dump(mode="json", exclude_none=True)
+    return CallToolResult(content=[_text(content)], structured_content=content)
+
+
+def answer_failure(failure: ToolFailure) -> CallToolResult:
+    """Give a failure as text only: older clients reject an error with a structure of its own."""
+    error: dict[str, Any] = {
+        "code": failure.code,
+        "message": failure.message,
+        "hint": failure.hint,
+        "retryable": failure.retryable,
+    }
+    if failure.retry_after_seconds is not None:
+        error["retry_after_seconds"] = failure.retry_after_seconds
+    return CallToolResult(is_error=True, content=[_text({"error": {**error, **failure.details}})])
+
+
+def _text(value: Any) -> TextContent:
+    return TextContent(
+        type="text", text=json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    )
+
+
+def wrong_arguments(tool: str, error: ValidationError, names: Sequence[str]) -> ToolFailure:
+    """Name each wrong argument and its fix, and never a value."""
+    issues = error.errors(include_url=False, include_context=False, include_input=False)
+    problems = [
+        {
+            "argument": clean_name(".".join(map(str, issue["loc"])))[:100] or "(all)",
+            "problem": _problem(issue["type"], issue["msg"], issue["loc"], names),
+        }
+        for issue in issues[:MOST_PROBLEMS]
+    ]
+    left = len(issues) - len(problems)
+    return ToolFailure(
+        "invalid_arguments",
+        f"{tool} was not called: "
+        + "; ".join(f"{p['argument']}: {p['problem']}" for p in problems)
+        + (f"; and {left} more" if left else ""),
+        hint=f"Nothing was sent. Correct the arguments; it takes: {', '.join(names) or 'none'}.",
+        retryable=True,
+    )
+
+
+def _problem(kind: str, message: str, place: tuple[int | str, ...], names: Sequence[str]) -> str:
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(str(place[-1]), names, n=1) if len(place) == 1 else []
+        return "unknown" + (f", did you mean {near[0]}?" if near else "")
+    if kind == "missing":
+        return "is required"
+    return message[:1].lower() + message[1:]
+
+
+def unknown_tool(name: str, names: Sequence[str]) -> CallToolResult:
+    """Answer a call of a tool that does not exist."""
+    near = difflib.get_close_matches(name, names, n=1)
+    return answer_failure(
+        ToolFailure(
+            "unknown_tool",
+            "There is no tool of this name" + (f"; did you mean {near[0]}?" if near else ""),
+            hint=f"The tools are: {', '.join(names)}.",
+        )
+    )

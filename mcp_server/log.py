@@ -1,0 +1,65 @@
+"""Logs: structlog to stderr, never stdout, which belongs to the protocol.
+
+Lines of libraries that use the standard library's logging come out the same way.
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import structlog
+
+from mcp_server.untrusted import REDACTED, clean, is_secret_name, scrub
+
+QUIET: Final = ("httpx", "httpx2", "httpcore", "httpcore2", "uvicorn.access", "mcp")
+"""Libraries whose INFO lines say what ours say better, some of them with URLs."""
+
+
+def redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace what has a secret's name, and credentials inside texts."""
+    for key, value in event.items():
+        if is_secret_name(key):
+            event[key] = REDACTED
+        elif isinstance(value, str):
+            # A traceback has lines, everything else is one.
+            event[key] = scrub(value) if key == "exception" else clean(scrub(value), 2000)
+    return event
+
+
+def configure(level: str, style: str) -> None:
+    """Send all logs of this process to stderr, from `level` up, as `console` or `json` lines."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.format_exc_info,
+        redact_event,
+    ]
+    render: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
+    if style == "console":
+        render = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )

@@ -1,0 +1,202 @@
+"""The only reader of the environment. What is wrong is told all at once, with its remedy."""
+
+import difflib
+import ipaddress
+import os
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from mcp_server.policy import MODES, Mode
+
+TOOLSETS: Final = ("connectors", "groups", "schemas", "setup", "syncs")
+FIVETRAN: Final = "https://api.fivetran.com"
+HIGHEST_PORT: Final = 65535
+PREFIX: Final = "FIVETRAN_MCP_"
+
+VARIABLES: Final = {
+    "api_key": "FIVETRAN_API_KEY",
+    "api_secret": "FIVETRAN_API_SECRET",
+    "base_url": "FIVETRAN_BASE_URL",
+    "mode": "FIVETRAN_MCP_MODE",
+    "read_only": "FIVETRAN_MCP_READ_ONLY",
+    "toolsets": "FIVETRAN_MCP_TOOLSETS",
+    "sandbox": "FIVETRAN_MCP_SANDBOX",
+    "http": "FIVETRAN_MCP_HTTP",
+    "timeout": "FIVETRAN_MCP_TIMEOUT",
+    "log_level": "FIVETRAN_MCP_LOG_LEVEL",
+    "log_format": "FIVETRAN_MCP_LOG_FORMAT",
+}
+"""The environment variable of each setting."""
+
+REMEDIES: Final = {
+    "api_key": "set FIVETRAN_API_KEY to the key of a Fivetran API key pair, or use --sandbox",
+    "api_secret": "set FIVETRAN_API_SECRET to the secret of that pair, or use --sandbox",
+    "base_url": f"leave FIVETRAN_BASE_URL out, or give an https URL without a path, as {FIVETRAN}",
+    "mode": "use read-only, write or full (--mode, FIVETRAN_MCP_MODE)",
+    "read_only": "use true or false (FIVETRAN_MCP_READ_ONLY)",
+    "toolsets": f"use a comma-separated list of {', '.join(TOOLSETS)}, or all (--toolsets,"
+    " FIVETRAN_MCP_TOOLSETS)",
+    "sandbox": "use true or false (FIVETRAN_MCP_SANDBOX)",
+    "http": "give a loopback address and a port, as 127.0.0.1:8000 (--http, FIVETRAN_MCP_HTTP);"
+    " other addresses need authentication, which this version does not have",
+    "timeout": "give seconds from 1 to 600 (FIVETRAN_MCP_TIMEOUT)",
+    "log_level": "use debug, info, warning or error (--log-level, FIVETRAN_MCP_LOG_LEVEL)",
+    "log_format": "use console or json (--log-format, FIVETRAN_MCP_LOG_FORMAT)",
+}
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["console", "json"]
+
+
+class SettingsError(Exception):
+    """The configuration is wrong; the message lists every problem and its remedy."""
+
+
+class Settings(BaseSettings):
+    """What an operator decides. Arguments of the command line win over the environment."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        env_ignore_empty=True,
+        validate_default=True,
+    )
+
+    # First, because the credentials are checked by it.
+    sandbox: bool = Field(default=False, alias=VARIABLES["sandbox"])
+    api_key: SecretStr = Field(default=SecretStr(""), alias=VARIABLES["api_key"])
+    api_secret: SecretStr = Field(default=SecretStr(""), alias=VARIABLES["api_secret"])
+    base_url: str = Field(default=FIVETRAN, alias=VARIABLES["base_url"])
+    mode: Literal["read-only", "write", "full"] = Field(
+        default="read-only", alias=VARIABLES["mode"]
+    )
+    read_only: bool = Field(default=False, alias=VARIABLES["read_only"])
+    toolsets: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("all",), alias=VARIABLES["toolsets"]
+    )
+    http: str | None = Field(default=None, alias=VARIABLES["http"])
+    timeout: float = Field(default=90.0, ge=1, le=600, alias=VARIABLES["timeout"])
+    log_level: LogLevel = Field(default="info", alias=VARIABLES["log_level"])
+    log_format: LogFormat = Field(default="console", alias=VARIABLES["log_format"])
+
+    @property
+    def mode_in_force(self) -> Mode:
+        """The mode, where `read_only` wins over everything."""
+        return Mode.READ_ONLY if self.read_only else MODES[self.mode]
+
+    @property
+    def toolset_names(self) -> frozenset[str]:
+        """The toolsets, `all` spelled out."""
+        return frozenset(TOOLSETS if "all" in self.toolsets else self.toolsets)
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Where to serve streamable HTTP; None for stdio."""
+        return None if self.http is None else split_address(self.http)
+
+    @field_validator("api_key", "api_secret")
+    @classmethod
+    def _given(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        if not value.get_secret_value().strip() and not info.data.get("sandbox"):
+            raise ValueError("it is not set")
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _safe_url(cls, value: str) -> str:
+        url = urlsplit(value)
+        host = url.hostname or ""
+        if not host or not (url.scheme == "https" or (url.scheme == "http" and is_loopback(host))):
+            raise ValueError("it is not an https URL")
+        if url.path.strip("/") or url.query or url.fragment or "@" in url.netloc:
+            raise ValueError("it has more than a host and a port")
+        return value.rstrip("/")
+
+    @field_validator("toolsets", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("toolsets")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = sorted(set(value) - {*TOOLSETS, "all"})
+        if unknown or not value:
+            raise ValueError(f"there is no toolset {', '.join(unknown) or 'in it'}")
+        return value
+
+    @field_validator("http")
+    @classmethod
+    def _loopback(cls, value: str | None) -> str | None:
+        if value is not None and not is_loopback(split_address(value)[0]):
+            raise ValueError("it is not a loopback address")
+        return value
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Split `host:port`, `[::1]:port` included.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > HIGHEST_PORT:
+        raise ValueError("it is not an address and a port")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine and can be reached from nowhere else."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def load_settings(**arguments: Any) -> Settings:
+    """Read the environment, with the command line's arguments before it.
+
+    Raises:
+        SettingsError: Something is wrong; the message lists everything that is.
+    """
+    misspelt = _misspelt()
+    given = {VARIABLES[name]: value for name, value in arguments.items() if value is not None}
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        raise _all_of(misspelt + _problems(error)) from None
+    if misspelt:
+        raise _all_of(misspelt)
+    return settings
+
+
+def _all_of(problems: list[str]) -> SettingsError:
+    return SettingsError(
+        "The configuration is wrong:\n" + "".join(f"  - {problem}\n" for problem in problems)
+    )
+
+
+def _problems(error: ValidationError) -> list[str]:
+    names = {variable: name for name, variable in VARIABLES.items()}
+    problems = []
+    for issue in error.errors(include_url=False, include_input=False, include_context=False):
+        variable = str(issue["loc"][0])
+        what = issue["msg"].removeprefix("Value error, ")
+        problems.append(f"{variable}: {what[:1].lower()}{what[1:]}; {REMEDIES[names[variable]]}")
+    return problems
+
+
+def _misspelt() -> list[str]:
+    """Find variables with our prefix that mean nothing: a misspelt READ_ONLY must not pass."""
+    known = {*VARIABLES.values()}
+    unknown = [v for v in sorted(os.environ) if v.startswith(PREFIX) and v not in known]
+    return [f"{v}: there is no such setting{_nearest(v)}; correct or unset it" for v in unknown]
+
+
+def _nearest(variable: str) -> str:
+    near = difflib.get_close_matches(variable, VARIABLES.values(), n=1)
+    return f", did you mean {near[0]}" if near else ""

@@ -1,0 +1,349 @@
+"""How a tool is declared: effect, toolset, strict schemas, the named argument types.
+
+A tool is an async function. Left of `*` stand its arguments, which come from the model; right of it
+what the server provides, which the model does not see. Its docstring is what the model reads.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal, Protocol, TypeVar
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.resolve import Resolve
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
+from mcp_types import ToolAnnotations
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic_core import PydanticCustomError
+from typing_extensions import override
+
+from mcp_server.fivetran import Fivetran as Client
+
+T = TypeVar("T")
+_STRUCTURED: Final = frozenset({"object", "array"})
+
+
+class Effect(StrEnum):
+    """What a tool does to the account; everything about its safety follows from it."""
+
+    READ = "read"
+    WRITE = "write"
+    """Changes something that can be changed back."""
+    DESTRUCTIVE = "destructive"
+    """Costs data, days or money, or cannot be undone."""
+
+
+class ToolFailure(Exception):  # noqa: N818 -- the field's word for it, as in the SDK's ToolError
+    """A failure that was foreseen. Every text in it is written for the model, none comes from outside."""
+
+    def __init__(  # noqa: PLR0913 -- the parts of an error, all but two by name
+        self,
+        code: str,
+        message: str,
+        *,
+        hint: str,
+        retryable: bool = False,
+        retry_after_seconds: float | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code: Final = code
+        self.message: Final = message
+        self.hint: Final = hint
+        self.retryable: Final = retryable
+        self.retry_after_seconds: Final = retry_after_seconds
+        self.details: Final = dict(details or {})
+
+
+class Input(BaseModel):
+    """Base of nested arguments: strict, and closed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, frozen=True)
+
+
+class Result(BaseModel):
+    """Base of results. What is None is not sent, so None means absent."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Timestamp = Annotated[datetime, PlainSerializer(_iso, return_type=str)]
+"""A moment as ISO 8601 UTC, whole seconds."""
+
+
+class Target(Result):
+    """What a call would act on."""
+
+    connector_id: str
+    name: str | None = None
+    service: str | None = None
+    group_id: str | None = None
+    group_name: str | None = None
+    last_success: Timestamp | None = None
+
+
+class Preview(Result):
+    """What a destructive call would do; shown before it is confirmed."""
+
+    target: Target
+    effect: str
+    lost: str
+    size: str | None = None
+    undo: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a call is going to do, computed before it does it.
+
+    A tool takes its plan as an injected argument. The gate looks at it before the body runs, so a
+    call that is destructive only with certain arguments is caught as well.
+    """
+
+    preview: Preview | None
+    """None if nothing about this call is destructive."""
+
+
+class Holder(Protocol):
+    """What a server's lifespan yields, as far as tools go."""
+
+    @property
+    def fivetran(self) -> Client:
+        """The API client of this process."""
+        ...
+
+
+async def _client(ctx: Context[Holder, Any]) -> Client:
+    return ctx.request_context.lifespan_context.fivetran
+
+
+Fivetran = Annotated[Client, Resolve(_client)]
+"""The API client, injected."""
+
+
+def _present(value: Any) -> Any:
+    if value is None:
+        raise PydanticCustomError("null", "must not be null: leave it out instead")
+    return value
+
+
+Maybe = Annotated[T | None, BeforeValidator(_present)]
+"""An argument that may be left out; null is refused, for it could mean "clear" as well as "any"."""
+
+
+def _no_bool(value: Any) -> Any:
+    # In Python True == 1, so a Literal of numbers would take it.
+    if isinstance(value, bool):
+        raise PydanticCustomError("int_type", "Input should be a valid integer")
+    return value
+
+
+ConnectorId = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Id from `list_connectors`.")
+]
+GroupId = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Id from `list_groups`.")
+]
+AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+NameContains = Annotated[
+    str, Field(min_length=1, max_length=200, description="Part of the name, in any case.")
+]
+Limit = Annotated[int, Field(ge=1, le=500, description="Most rows to return.")]
+CursorText = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=2000,
+        description="`next_cursor` of the previous, otherwise equal call.",
+    ),
+]
+SourceName = Annotated[
+    str,
+    Field(min_length=1, max_length=1000, description="Exact name, from `get_schema_config`."),
+]
+Confirm = Annotated[
+    bool,
+    Field(
+        description="Leave false to see what would happen, changing nothing. True only after a person"
+        " agreed to that preview."
+    ),
+]
+Minutes = Annotated[
+    Literal[1, 5, 15, 30, 60, 120, 180, 360, 480, 720, 1440],
+    BeforeValidator(_no_bool),
+    Field(description="Minutes between syncs."),
+]
+ScheduleType = Annotated[
+    Literal["auto", "manual"],
+    Field(description="`manual`: syncs only when triggered, ignoring frequency and time."),
+]
+DailySyncTime = Annotated[
+    str,
+    Field(
+        pattern=r"^([01]\d|2[0-3]):00$",
+        description="Full hour, UTC (one page of Fivetran's says the destination's time zone); only with 1440 minutes.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """One declared tool."""
+
+    fn: Callable[..., Awaitable[Result]]
+    name: str
+    title: str
+    description: str
+    toolset: str
+    effect: Effect
+    idempotent: bool
+    rejected_hint: str | None
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether the gate sees a plan, and so may ask for a confirmation."""
+        return "plan" in inspect.signature(self.fn).parameters
+
+    @property
+    def annotations(self) -> ToolAnnotations:
+        """The four hints of MCP."""
+        return ToolAnnotations(
+            read_only_hint=self.effect is Effect.READ,
+            destructive_hint=self.effect is Effect.DESTRUCTIVE or self.is_planned,
+            idempotent_hint=self.idempotent or self.effect is Effect.READ,
+            open_world_hint=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Toolset:
+    """Tools that are offered together."""
+
+    name: str
+    specs: list[Spec] = field(default_factory=list)
+
+    def tool(
+        self,
+        *,
+        title: str,
+        effect: Effect,
+        idempotent: bool = False,
+        rejected_hint: str | None = None,
+    ) -> Callable[[Callable[..., Awaitable[Result]]], Callable[..., Awaitable[Result]]]:
+        """Declare the decorated function as a tool.
+
+        `rejected_hint` says what to do when Fivetran rejects the request as invalid.
+
+        Raises:
+            TypeError: A destructive tool has no plan, or a planned one no `confirm`.
+        """
+
+        def declare(fn: Callable[..., Awaitable[Result]]) -> Callable[..., Awaitable[Result]]:
+            spec = Spec(
+                fn=fn,
+                name=fn.__name__,
+                title=title,
+                description=inspect.cleandoc(fn.__doc__ or ""),
+                toolset=self.name,
+                effect=effect,
+                idempotent=idempotent,
+                rejected_hint=rejected_hint,
+            )
+            parameters = inspect.signature(fn).parameters
+            if (effect is Effect.DESTRUCTIVE and not spec.is_planned) or (
+                spec.is_planned != ("confirm" in parameters)
+            ):
+                raise TypeError(
+                    f"{spec.name}: what can be destructive needs `confirm` and a `plan`"
+                )
+            self.specs.append(spec)
+            return fn
+
+        return declare
+
+
+class StrictMetadata(FuncMetadata):
+    """Argument handling that leaves strings alone.
+
+    The SDK's own parses any JSON-like text given for an optional string. Objects and lists that
+    arrive as JSON text are still read: some hosts send them so.
+    """
+
+    structured: frozenset[str]
+
+    @override
+    def pre_parse_json(self, data: dict[str, Any]) -> dict[str, Any]:
+        given = {name: value for name, value in data.items() if name in self.structured}
+        return {**data, **super().pre_parse_json(given)}
+
+
+def strict_metadata(loose: FuncMetadata) -> StrictMetadata:
+    """Close the arguments of a tool, and publish the schema of what is really sent."""
+    model = loose.arg_model
+    strict: type[ArgModelBase] = type(
+        model.__name__,
+        (model,),
+        {
+            "__module__": model.__module__,
+            "model_config": ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True),
+        },
+    )
+    properties = tidy(strict.model_json_schema()).get("properties", {})
+    return StrictMetadata(
+        arg_model=strict,
+        output_model=loose.output_model,
+        output_schema=tidy(loose.output_model.model_json_schema(mode="serialization")),
+        structured=frozenset(n for n, p in properties.items() if p.get("type") in _STRUCTURED),
+    )
+
+
+def tidy(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a schema that every host takes: no titles, no references, no nullable unions."""
+    return _tidy(schema, schema.get("$defs", {}))
+
+
+def _tidy(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in schema.items():
+        match key, value:
+            case ("title" | "$defs", _) | ("default", None):
+                pass
+            case "$ref", str():
+                flat = {**_tidy(definitions[value.rpartition("/")[2]], definitions), **flat}
+            case "anyOf", list():
+                (only,) = (_tidy(v, definitions) for v in value if v.get("type") != "null")
+                flat = {**only, **flat}
+            case "properties", dict():
+                flat[key] = {name: _tidy(prop, definitions) for name, prop in value.items()}
+            case (("items" | "additionalProperties"), dict()):
+                flat[key] = _tidy(value, definitions)
+            case _:
+                flat[key] = value
+    return flat
+
+
+def build(spec: Spec) -> Tool:
+    """Make the SDK's tool of a declaration."""
+    tool = Tool.from_function(
+        spec.fn,
+        name=spec.name,
+        title=spec.title,
+        description=spec.description,
+        annotations=spec.annotations,
+        structured_output=True,
+    )
+    tool.fn_metadata = strict_metadata(tool.fn_metadata)
+    tool.parameters = tidy(tool.fn_metadata.arg_model.model_json_schema())
+    return tool
+
+
+def accepted(tool: Tool) -> Sequence[str]:
+    """Name the arguments a tool takes."""
+    return tuple(tool.parameters.get("properties", {}))

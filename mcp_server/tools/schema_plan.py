@@ -1,0 +1,302 @@
+"""Working out a change of what a connector syncs, against what is there now."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field
+
+from mcp_server.fivetran import Fivetran as Client
+from mcp_server.fivetran.models import Column, PatchSettings, Schema, SchemaConfig, Table
+from mcp_server.toolkit import (
+    Fivetran,
+    Input,
+    Maybe,
+    Plan,
+    Preview,
+    ToolFailure,
+)
+from mcp_server.tools.schemas import locked
+from mcp_server.tools.targets import find_name, target_of
+from mcp_server.untrusted import clean_name
+
+MOST_NAMED: Final = 10
+MOST_COLUMN_READS: Final = 20
+"""Tables whose columns one call reads from the source; each read counts against a rate limit."""
+LEVELS: Final = ("schemas", "tables", "columns")
+
+
+class ColumnChange(Input):
+    """What to change of a column."""
+
+    enabled: Maybe[bool] = None
+    hashed: Maybe[bool] = None
+    is_primary_key: Maybe[bool] = None
+
+
+class TableChange(Input):
+    """What to change of a table."""
+
+    enabled: Maybe[bool] = None
+    sync_mode: Maybe[Literal["SOFT_DELETE", "HISTORY", "LIVE"]] = None
+    columns: dict[str, ColumnChange] = Field(default_factory=dict)
+
+
+class SchemaChange(Input):
+    """What to change of a schema."""
+
+    enabled: Maybe[bool] = None
+    tables: dict[str, TableChange] = Field(default_factory=dict)
+
+
+SchemaChanges = Annotated[
+    dict[str, SchemaChange],
+    Field(description="By exact names of the source; what is not named stays."),
+]
+Handling = Annotated[
+    Literal["ALLOW_ALL", "ALLOW_COLUMNS", "BLOCK_ALL"],
+    Field(
+        description="What happens to new objects of the source: sync all; only columns of synced"
+        " tables; none."
+    ),
+]
+Value = str | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A schema, table or column that the call names, as it is now and as it is wanted."""
+
+    place: tuple[str, ...]
+    now: Schema | Table | Column
+    wanted: Mapping[str, str | bool]
+    live: bool = False
+    """Whether the table is in LIVE mode, where what is disabled is dropped in the destination."""
+
+    @property
+    def shown(self) -> str:
+        """Where it is, as text."""
+        return shown(self.place)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A setting that differs from what is wanted."""
+
+    place: tuple[str, ...]
+    setting: str
+    before: Value
+    after: str | bool
+
+    @property
+    def disables(self) -> bool:
+        """Whether something that syncs would stop."""
+        return self.setting == "enabled" and self.after is False
+
+    @property
+    def enables(self) -> bool:
+        """Whether something would start to sync."""
+        return self.setting == "enabled" and self.after is True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaPlan(Plan):
+    """A change of the selection, worked out against the present one."""
+
+    changes: Sequence[Change]
+    body: Mapping[str, Any]
+    warnings: Sequence[str]
+
+
+def shown(place: Iterable[str]) -> str:
+    """Write the place of a schema, table or column as text."""
+    return ".".join(clean_name(name) for name in place)
+
+
+async def plan_schema_change(
+    connector_id: str,
+    schema_change_handling: Maybe[Handling],
+    schemas: Maybe[SchemaChanges],
+    fivetran: Fivetran,
+) -> SchemaPlan:
+    """Check every name and lock, find what differs, and tell what that leads to."""
+    config = await fivetran.schemas.get(connector_id)
+    wanted = schemas or {}
+    items = [item async for item in _items(fivetran, connector_id, config, wanted)]
+    changes = [change for item in items for change in _changes(item)]
+    body = _body(items, changes)
+    if schema_change_handling not in {None, config.schema_change_handling}:
+        before = config.schema_change_handling
+        changes.append(Change((), "schema_change_handling", before, schema_change_handling))
+        body["schema_change_handling"] = schema_change_handling
+    drops = [item for item in items if item.live and _is_disabled(item, changes)]
+    preview = None
+    if any(change.disables or change.setting == "sync_mode" for change in changes):
+        connection = await fivetran.connections.get(connector_id)
+        preview = Preview(
+            target=await target_of(fivetran, connection),
+            effect=_effect(changes),
+            lost="Dropped from the destination, being in LIVE mode: "
+            + named([item.place for item in drops])
+            if drops
+            else "Nothing is removed; disabled data stays in the destination and gets no updates.",
+            size=f"{len(changes)} settings",
+            undo="Switching back loads the table again from the source (historical sync).",
+        )
+    return SchemaPlan(
+        preview=preview, changes=changes, body=body, warnings=_warnings(changes, len(drops))
+    )
+
+
+async def _items(
+    fivetran: Client,
+    connector_id: str,
+    config: SchemaConfig,
+    wanted: Mapping[str, SchemaChange],
+) -> AsyncIterator[Item]:
+    """Resolve what the call names, parents before children; unknown names are refused."""
+    reads = 0
+    for wanted_schema, schema_change in wanted.items():
+        name = find_name(wanted_schema, config.schemas, "schema")
+        schema = config.schemas[name]
+        live = any(table.sync_mode == "LIVE" for table in schema.tables.values())
+        yield Item((name,), schema, _settings(schema_change), live)
+        for wanted_table, change in schema_change.tables.items():
+            kind = f"table in schema {clean_name(name)!r}"
+            table_name = find_name(wanted_table, schema.tables, kind)
+            table, place = schema.tables[table_name], (name, table_name)
+            live = table.sync_mode == "LIVE"
+            yield Item(place, table, _settings(change), live)
+            columns = _known_columns(place, table, change)
+            if columns is None:
+                reads += 1
+                _check_reads(reads)
+                columns = await fivetran.schemas.columns(connector_id, name, table_name)
+            for wanted_column, column_change in change.columns.items():
+                kind = f"column in table {shown(place)!r}"
+                column = find_name(wanted_column, columns, kind)
+                yield Item((*place, column), columns[column], _settings(column_change), live)
+
+
+def _settings(change: SchemaChange | TableChange | ColumnChange) -> dict[str, str | bool]:
+    return change.model_dump(exclude_none=True, exclude={"tables", "columns"})
+
+
+def _known_columns(
+    place: tuple[str, ...], table: Table, change: TableChange
+) -> Mapping[str, Column] | None:
+    """Give the columns of a table if the configuration has those named; None: ask the source.
+
+    The configuration lists only columns that someone once changed.
+    """
+    if change.columns and table.supports_columns_config is False:
+        raise _refused(
+            place, "does not support a selection of columns", "Switch the table as a whole."
+        )
+    known = {clean_name(name) for name in table.columns}
+    return table.columns if change.columns.keys() <= known else None
+
+
+def _check_reads(reads: int) -> None:
+    if reads > MOST_COLUMN_READS:
+        raise ToolFailure(
+            "invalid_arguments",
+            f"Nothing was changed: columns of more than {MOST_COLUMN_READS} tables in one call",
+            hint="Split the call; reading columns queries the source and is limited by the hour.",
+        )
+
+
+def _refused(place: tuple[str, ...], why: str, hint: str) -> ToolFailure:
+    return ToolFailure("conflict", f"Nothing was changed: {shown(place)!r} {why}", hint=hint)
+
+
+def _changes(item: Item) -> Iterator[Change]:
+    """Find the settings that differ, and refuse those that Fivetran would not take."""
+    for setting, after in item.wanted.items():
+        before = getattr(item.now, setting)
+        if before == after or (before is None and after is False):
+            continue
+        if setting == "enabled" and not isinstance(item.now, Schema):
+            _check_lock(item, item.now.patch)
+        if setting == "sync_mode" and isinstance(item.now, Table):
+            _check_mode(item, item.now, after)
+        yield Change(item.place, setting, before, after)
+
+
+def _check_lock(item: Item, settings: PatchSettings) -> None:
+    reason = locked(settings)
+    if reason is not None:
+        raise _refused(
+            item.place, f"cannot be switched, says Fivetran: {reason}", "Leave it out of the call."
+        )
+
+
+def _check_mode(item: Item, table: Table, wanted: str | bool) -> None:
+    if table.sync_mode is None:
+        raise _refused(item.place, "cannot switch its sync mode", "Leave sync_mode out for it.")
+    if wanted == "HISTORY" and table.supports_history_mode is False:
+        raise _refused(item.place, "does not support history mode", "Choose another sync_mode.")
+
+
+def _body(items: Sequence[Item], changes: Sequence[Change]) -> dict[str, Any]:
+    """Write what changes as the API takes it: `enabled` at each level named, whether new or not."""
+    touched = {change.place[:depth] for change in changes for depth in (1, 2, 3)}
+    new = {(change.place, change.setting): change.after for change in changes}
+    body: dict[str, Any] = {}
+    for item in items:
+        if item.place in touched:
+            node = body
+            for level, name in zip(LEVELS, item.place, strict=False):
+                node = node.setdefault(level, {}).setdefault(name, {})
+            node["enabled"] = bool(item.now.enabled)
+            node |= {key: value for (place, key), value in new.items() if place == item.place}
+    return body
+
+
+def _is_disabled(item: Item, changes: Sequence[Change]) -> bool:
+    return any(change.disables and change.place == item.place for change in changes)
+
+
+def named(places: Sequence[tuple[str, ...]]) -> str:
+    """Name some places and count the rest."""
+    names = ", ".join(shown(place) for place in places[:MOST_NAMED])
+    left = len(places) - MOST_NAMED
+    return f"{names} and {left} more." if left > 0 else f"{names}."
+
+
+def _effect(changes: Sequence[Change]) -> str:
+    disabled = [change.place for change in changes if change.disables]
+    modes = [change.place for change in changes if change.setting == "sync_mode"]
+    parts = []
+    if disabled:
+        parts.append(f"{len(disabled)} would stop syncing: {named(disabled)}")
+    if modes:
+        parts.append(
+            f"{len(modes)} would change the sync mode, which rebuilds the table: {named(modes)}"
+        )
+    return " ".join(parts)
+
+
+def _warnings(changes: Sequence[Change], drops: int) -> list[str]:
+    """Say what else follows, in the words of Fivetran's pages on each setting."""
+    enabled = [change.place for change in changes if change.enables]
+    signs = (
+        (
+            bool(enabled),
+            (
+                f"A historical sync starts for what was enabled: {named(enabled)} Services"
+                " without table-level resync load the whole connector again."
+            ),
+        ),
+        (drops > 0, f"{drops} in LIVE mode: dropped from the destination."),
+        (any(c.setting == "sync_mode" for c in changes), "A new sync mode loads the table again."),
+        (
+            any(c.setting == "hashed" for c in changes),
+            "Hashing applies to new values; resync the table for old ones.",
+        ),
+        (
+            any(c.after == "ALLOW_ALL" for c in changes),
+            "Every new table of the source will sync by itself, which adds cost.",
+        ),
+    )
+    return [text for applies, text in signs if applies]

@@ -1,0 +1,328 @@
+"""Tools that set connectors up: make one, change one."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field
+
+from mcp_server.fivetran import Fivetran as Client
+from mcp_server.fivetran.errors import FivetranError, OutcomeUnknownError
+from mcp_server.fivetran.models import Connection, ConnectionDetails
+from mcp_server.toolkit import (
+    ConnectorId,
+    DailySyncTime,
+    Effect,
+    Fivetran,
+    GroupId,
+    Maybe,
+    Minutes,
+    Result,
+    ScheduleType,
+    ToolFailure,
+    Toolset,
+)
+from mcp_server.tools.connectors import ServiceName
+from mcp_server.tools.results import (
+    Issue,
+    SetupTestOutcome,
+    State,
+    failed_tests,
+    issues,
+    name_of,
+    setup_outcomes,
+    state_of,
+)
+from mcp_server.untrusted import is_mask
+
+toolset = Toolset("setup")
+
+Config = Annotated[
+    dict[str, Any],
+    Field(
+        description="Fields of the service. A new one needs its name in the destination:"
+        " `schema` (and `table`), or `schema_prefix` for databases; permanent."
+    ),
+]
+Auth = Annotated[dict[str, Any], Field(description="Credentials of OAuth-like services.")]
+AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
+RunSetupTests = Annotated[bool, Field(description="Test live against the source; takes a while.")]
+Sensitivity = Annotated[
+    Literal["LOW", "NORMAL", "HIGH", "CUSTOM", "SYNC_FREQUENCY"],
+    Field(description="When data counts as delayed."),
+]
+Threshold = Annotated[int, Field(ge=0, le=100_000, description="Minutes; only with CUSTOM.")]
+Networking = Annotated[Literal["Directly", "PrivateLink", "SshTunnel", "ProxyAgent"], Field()]
+Warehouse = Annotated[str, Field(min_length=1, max_length=255, description="Snowflake only.")]
+SecretKeys = Annotated[dict[str, Any], Field(description="Config field to key in that manager.")]
+
+
+class SetUpConnector(Result):
+    """A connector that was made or changed, and whether it can sync."""
+
+    id: str
+    name: str | None = None
+    service: str | None = None
+    group_id: str | None = None
+    state: State
+    paused: bool | None = None
+    outcome: Literal["ready", "setup_incomplete", "setup_tests_failed"] = Field(
+        description="Anything but `ready`: the connector exists, but cannot sync yet."
+    )
+    next_step: str
+    tasks: list[Issue] | None = None
+    setup_tests: list[SetupTestOutcome] | None = None
+    connect_card_uri: str | None = Field(
+        default=None, description="For the person only; a secret, valid one day."
+    )
+
+
+@toolset.tool(title="Create connector", effect=Effect.WRITE)
+async def create_connector(
+    group_id: GroupId,
+    service: ServiceName,
+    config: Config,
+    auth: Maybe[Auth] = None,
+    paused: bool = True,
+    destination_schema_names: Maybe[
+        Annotated[
+            Literal["FIVETRAN_NAMING", "SOURCE_NAMING"],
+            Field(description="Permanent after the first sync; say it, it is becoming required."),
+        ]
+    ] = None,
+    sync_frequency: Maybe[Minutes] = None,
+    schedule_type: Maybe[ScheduleType] = None,
+    daily_sync_time: Maybe[DailySyncTime] = None,
+    run_setup_tests: Maybe[RunSetupTests] = None,
+    connect_card_redirect_uri: Maybe[
+        Annotated[
+            str,
+            Field(
+                pattern=r"^https?://[^\s]+$",
+                max_length=2000,
+                description="Asks for a Connect Card, a page where a person enters the credentials,"
+                " and is where that page returns to. No setup tests are run then.",
+            ),
+        ]
+    ] = None,
+    hide_setup_guide: Maybe[bool] = None,
+    pause_after_trial: Maybe[bool] = None,
+    data_delay_sensitivity: Maybe[Sensitivity] = None,
+    data_delay_threshold: Maybe[Threshold] = None,
+    networking_method: Maybe[Networking] = None,
+    private_link_id: Maybe[AgentId] = None,
+    proxy_agent_id: Maybe[AgentId] = None,
+    hybrid_deployment_agent_id: Maybe[AgentId] = None,
+    virtual_warehouse: Maybe[Warehouse] = None,
+    external_secrets_manager_id: Maybe[AgentId] = None,
+    external_secrets_keys_config: Maybe[SecretKeys] = None,
+    *,
+    fivetran: Fivetran,
+) -> SetUpConnector:
+    """Create a connector, paused unless said otherwise.
+
+    Failed setup tests do not undo it: see `outcome`, mend with `update_connector`. Better than
+    passwords in `config`: a Connect Card. Do not repeat a call whose outcome is unknown.
+    """
+    refuse_masks({"config": config, "auth": auth})
+    card = None
+    if connect_card_redirect_uri:
+        card = _given(redirect_uri=connect_card_redirect_uri, hide_setup_guide=hide_setup_guide)
+        run_setup_tests = bool(run_setup_tests)
+    fields = _given(
+        group_id=group_id,
+        service=service,
+        config=config,
+        auth=auth,
+        paused=paused,
+        destination_schema_names=destination_schema_names,
+        sync_frequency=sync_frequency,
+        schedule_type=schedule_type,
+        daily_sync_time=daily_sync_time,
+        run_setup_tests=run_setup_tests,
+        connect_card_config=card,
+        pause_after_trial=pause_after_trial,
+        data_delay_sensitivity=data_delay_sensitivity,
+        data_delay_threshold=data_delay_threshold,
+        networking_method=networking_method,
+        private_link_id=private_link_id,
+        proxy_agent_id=proxy_agent_id,
+        hybrid_deployment_agent_id=hybrid_deployment_agent_id,
+        destination_configuration=_warehouse(virtual_warehouse),
+        external_secrets_manager_id=external_secrets_manager_id,
+        external_secrets_keys_config=external_secrets_keys_config,
+    )
+    try:
+        created = await fivetran.connections.create(fields)
+    except OutcomeUnknownError:
+        raise await _look_for(fivetran, group_id, config) from None
+    return _set_up(created)
+
+
+@toolset.tool(title="Update connector", effect=Effect.WRITE, idempotent=True)
+async def update_connector(
+    connector_id: ConnectorId,
+    config: Maybe[
+        Annotated[dict[str, Any], Field(description="Only the fields to change.")]
+    ] = None,
+    auth: Maybe[Auth] = None,
+    paused: Maybe[bool] = None,
+    sync_frequency: Maybe[Minutes] = None,
+    schedule_type: Maybe[ScheduleType] = None,
+    daily_sync_time: Maybe[DailySyncTime] = None,
+    run_setup_tests: Maybe[RunSetupTests] = None,
+    schema_status: Maybe[
+        Annotated[
+            Literal["blocked_on_capture", "ready"],
+            Field(description="Only for Universal Column Masking."),
+        ]
+    ] = None,
+    pause_after_trial: Maybe[bool] = None,
+    data_delay_sensitivity: Maybe[Sensitivity] = None,
+    data_delay_threshold: Maybe[Threshold] = None,
+    networking_method: Maybe[Networking] = None,
+    private_link_id: Maybe[AgentId] = None,
+    proxy_agent_id: Maybe[AgentId] = None,
+    hybrid_deployment_agent_id: Maybe[AgentId] = None,
+    virtual_warehouse: Maybe[Warehouse] = None,
+    external_secrets_manager_id: Maybe[AgentId] = None,
+    external_secrets_keys_config: Maybe[SecretKeys] = None,
+    *,
+    fivetran: Fivetran,
+) -> SetUpConnector:
+    """Change a connector's configuration or settings; what is left out stays.
+
+    Old credentials are overwritten and cannot be read back. Setup tests run if credentials or
+    network change. A sync in progress is stopped. Simpler: `pause_connector`, `resume_connector`,
+    `set_sync_frequency`. Group, service and name are permanent.
+    """
+    refuse_masks({"config": config, "auth": auth})
+    reaching = _given(
+        config=config,
+        auth=auth,
+        networking_method=networking_method,
+        private_link_id=private_link_id,
+        proxy_agent_id=proxy_agent_id,
+        hybrid_deployment_agent_id=hybrid_deployment_agent_id,
+        external_secrets_manager_id=external_secrets_manager_id,
+        external_secrets_keys_config=external_secrets_keys_config,
+    )
+    fields = reaching | _given(
+        paused=paused,
+        sync_frequency=sync_frequency,
+        schedule_type=schedule_type,
+        daily_sync_time=daily_sync_time,
+        schema_status=schema_status,
+        pause_after_trial=pause_after_trial,
+        data_delay_sensitivity=data_delay_sensitivity,
+        data_delay_threshold=data_delay_threshold,
+        destination_configuration=_warehouse(virtual_warehouse),
+    )
+    if not fields:
+        raise ToolFailure(
+            "invalid_arguments",
+            "update_connector was not called: there is nothing to change in these arguments",
+            hint="Name at least one field besides connector_id and run_setup_tests.",
+            retryable=True,
+        )
+    test = bool(reaching) if run_setup_tests is None else run_setup_tests
+    updated = await fivetran.connections.update(connector_id, **fields, run_setup_tests=test)
+    return _set_up(updated)
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _warehouse(name: str | None) -> dict[str, str] | None:
+    return None if name is None else {"virtual_warehouse": name}
+
+
+def refuse_masks(fields: Mapping[str, Any]) -> None:
+    """Refuse what Fivetran shows in place of secrets: sent back it would overwrite them.
+
+    Raises:
+        ToolFailure: Some value is only asterisks.
+    """
+    masked = list(_masks(fields, ""))
+    if masked:
+        raise ToolFailure(
+            "invalid_arguments",
+            f"Nothing was sent: {', '.join(masked[:10])} is a mask (only asterisks), which would"
+            " overwrite the secret it stands for",
+            hint="Leave the field out to keep the present secret, or give the real value.",
+            retryable=True,
+        )
+
+
+def _masks(value: Any, place: str) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _masks(item, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _masks(item, f"{place}[{index}]")
+    elif is_mask(value):
+        yield place
+
+
+NEXT_STEPS: Final = {
+    "ready": "Choose what it syncs (reload_schema_config, update_schema_config), then"
+    " resume_connector if it is paused.",
+    "setup_incomplete": "Credentials or fields are missing: a person opens the Connect Card, or"
+    " update_connector supplies them and runs the setup tests.",
+    "setup_tests_failed": "See setup_tests; correct the configuration with update_connector. Do not"
+    " create it again.",
+}
+
+
+def _set_up(connection: ConnectionDetails) -> SetUpConnector:
+    outcome: Literal["ready", "setup_incomplete", "setup_tests_failed"] = "ready"
+    if failed_tests(connection.setup_tests):
+        outcome = "setup_tests_failed"
+    elif connection.status.setup_state != "connected":
+        outcome = "setup_incomplete"
+    card = connection.connect_card
+    return SetUpConnector(
+        id=connection.id,
+        name=name_of(connection),
+        service=connection.service,
+        group_id=connection.group_id,
+        state=state_of(connection),
+        paused=connection.paused,
+        outcome=outcome,
+        next_step=NEXT_STEPS[outcome],
+        tasks=issues(connection.status.tasks) or None,
+        setup_tests=setup_outcomes(connection.setup_tests),
+        connect_card_uri=card.uri if card else None,
+    )
+
+
+async def _look_for(fivetran: Client, group_id: str, config: Mapping[str, Any]) -> ToolFailure:
+    """Find out whether a connector was made although its answer was lost."""
+    names = _possible_names(config)
+    try:
+        found: list[Connection] = []
+        for name in names:
+            page = await fivetran.connections.page(group_id=group_id, name=name)
+            found.extend(page.items)
+    except FivetranError:
+        seen = "and looking for it failed too"
+        hint = "Look for it with list_connectors (group_id, schema) before creating it again."
+    else:
+        if found:
+            seen = f"a connector of that name is there: {found[0].id}"
+            hint = "Call get_connector for it: it may be the new one. Do not create it again."
+        else:
+            seen = "no connector of that name is there so far"
+            hint = "Look once more with list_connectors in a minute before creating it again."
+    return ToolFailure(
+        "outcome_unknown", f"create_connector was sent, but its answer was lost; {seen}", hint=hint
+    )
+
+
+def _possible_names(config: Mapping[str, Any]) -> list[str]:
+    """Say how Fivetran may name it: the prefix, the schema, or schema.table."""
+    schema = config.get("schema")
+    table = config.get("table") or config.get("table_group_name")
+    names = (config.get("schema_prefix"), f"{schema}.{table}" if table else None, schema)
+    return [name for name in names if isinstance(name, str) and name]

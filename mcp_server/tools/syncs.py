@@ -1,0 +1,299 @@
+"""Tools on syncing: how it goes, start, stop, schedule, and all over again."""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field
+
+from mcp_server.fivetran.models import Connection, ConnectionDetails
+from mcp_server.toolkit import (
+    ConnectorId,
+    DailySyncTime,
+    Effect,
+    Fivetran,
+    Maybe,
+    Minutes,
+    Result,
+    ScheduleType,
+    Timestamp,
+    ToolFailure,
+    Toolset,
+)
+from mcp_server.tools.results import (
+    Issue,
+    State,
+    issues,
+    name_of,
+    seconds_since,
+    state_of,
+)
+
+toolset = Toolset("syncs")
+
+
+class SyncStatus(Result):
+    """How a connector's syncing goes."""
+
+    connector_id: str
+    name: str | None = None
+    service: str | None = None
+    state: State
+    paused: bool | None = None
+    sync_state: str | None = None
+    setup_state: str | None = None
+    update_state: str | None = None
+    is_historical_sync: bool | None = None
+    last_success: Timestamp | None = None
+    seconds_since_success: int | None = None
+    last_failure: Timestamp | None = None
+    seconds_since_failure: int | None = None
+    rescheduled_for: Timestamp | None = None
+    can_sync: bool = Field(description="Whether sync_connector would start one now.")
+    why: str = Field(description="Why, or why not; and what starts the next one.")
+    tasks: list[Issue]
+    warnings: list[Issue]
+
+
+@toolset.tool(title="Get sync status", effect=Effect.READ)
+async def get_sync_status(connector_id: ConnectorId, *, fivetran: Fivetran) -> SyncStatus:
+    """Tell whether a connector syncs, when it last did, what is wrong, whether it could start now.
+
+    After `sync_connector`, call it again until `last_success` or `last_failure` has moved.
+    """
+    connection = await fivetran.connections.get(connector_id)
+    status, now = connection.status, fivetran.now()
+    can_sync, why = _prospect(connection)
+    return SyncStatus(
+        connector_id=connection.id,
+        name=name_of(connection),
+        service=connection.service,
+        state=state_of(connection),
+        paused=connection.paused,
+        sync_state=status.sync_state,
+        setup_state=status.setup_state,
+        update_state=status.update_state,
+        is_historical_sync=status.is_historical_sync,
+        last_success=connection.succeeded_at,
+        seconds_since_success=seconds_since(connection.succeeded_at, now),
+        last_failure=connection.failed_at,
+        seconds_since_failure=seconds_since(connection.failed_at, now),
+        rescheduled_for=status.rescheduled_for,
+        can_sync=can_sync,
+        why=why,
+        tasks=issues(status.tasks),
+        warnings=issues(status.warnings),
+    )
+
+
+def _prospect(connection: Connection) -> tuple[bool, str]:
+    """Say whether a sync would start now and why not, or what starts the next one."""
+    status, manual = connection.status, connection.schedule_type == "manual"
+    rescheduled = status.sync_state == "rescheduled"
+    signs = (
+        (connection.paused, False, "It is paused: resume_connector starts it again."),
+        (
+            status.setup_state == "incomplete",
+            False,
+            "Its setup is incomplete: update_connector, or a person in the dashboard.",
+        ),
+        (
+            status.sync_state == "syncing",
+            False,
+            "A sync is running; sync_connector with force=true would stop and restart it.",
+        ),
+        (
+            status.sync_state == "paused",
+            False,
+            "A pause is taking effect; look again in a minute.",
+        ),
+        (
+            status.setup_state == "broken",
+            True,
+            "It may fail again: its setup is broken, see tasks.",
+        ),
+        (
+            rescheduled and manual,
+            True,
+            (
+                "The source's quota is used up, and with a manual schedule nothing restarts it: call"
+                " sync_connector at rescheduled_for or later."
+            ),
+        ),
+        (
+            rescheduled,
+            True,
+            "The source's quota is used up; it goes on by itself at rescheduled_for.",
+        ),
+        (manual, True, "It syncs only when triggered: its schedule is manual."),
+    )
+    found = ((can_sync, why) for applies, can_sync, why in signs if applies)
+    return next(found, (True, "It also syncs by itself, on schedule."))
+
+
+class SyncStarted(Result):
+    """What a request for a sync led to."""
+
+    connector_id: str
+    name: str | None = None
+    outcome: Literal["started", "restarted", "already_running"]
+    last_success: Timestamp | None = Field(default=None, description="Before this sync.")
+    last_failure: Timestamp | None = Field(default=None, description="Before this sync.")
+    warning: str | None = None
+    next_step: str = "Call get_sync_status until last_success or last_failure has moved."
+
+
+@toolset.tool(title="Sync connector", effect=Effect.WRITE)
+async def sync_connector(
+    connector_id: ConnectorId,
+    force: Annotated[
+        bool, Field(description="Stop a running sync and start anew; its progress may be lost.")
+    ] = False,
+    *,
+    fivetran: Fivetran,
+) -> SyncStarted:
+    """Start an incremental sync now; the schedule stays.
+
+    Returns at once. Not for loading everything again: that is `resync_connector`.
+    """
+    before = await fivetran.connections.get(connector_id)
+    _refuse_unsyncable(before)
+    running = before.status.sync_state == "syncing"
+    await fivetran.connections.sync(connector_id, force=force)
+    warning = None
+    if before.status.setup_state == "broken":
+        warning = "Its setup is broken, so this sync may fail again; see tasks in get_sync_status."
+    return SyncStarted(
+        connector_id=before.id,
+        name=name_of(before),
+        outcome="restarted" if running and force else "already_running" if running else "started",
+        last_success=before.succeeded_at,
+        last_failure=before.failed_at,
+        warning=warning,
+    )
+
+
+def _refuse_unsyncable(connection: Connection) -> None:
+    if connection.paused:
+        raise ToolFailure(
+            "conflict",
+            f"Connector {connection.id} is paused, so no sync would start",
+            hint="Call resume_connector first; it then syncs by its schedule.",
+        )
+    if connection.status.setup_state == "incomplete":
+        raise ToolFailure(
+            "conflict",
+            f"The setup of connector {connection.id} is incomplete, so no sync would start",
+            hint="Supply what is missing with update_connector, or have a person finish the setup"
+            " in Fivetran's dashboard.",
+        )
+
+
+class Switched(Result):
+    """A connector after it was paused or resumed."""
+
+    connector_id: str
+    name: str | None = None
+    state: State
+    paused: bool | None = None
+    sync_state: str | None = None
+    note: str
+
+
+def _switched(connection: ConnectionDetails, note: str) -> Switched:
+    return Switched(
+        connector_id=connection.id,
+        name=name_of(connection),
+        state=state_of(connection),
+        paused=connection.paused,
+        sync_state=connection.status.sync_state,
+        note=note,
+    )
+
+
+@toolset.tool(title="Pause connector", effect=Effect.WRITE, idempotent=True)
+async def pause_connector(connector_id: ConnectorId, *, fivetran: Fivetran) -> Switched:
+    """Stop a connector from syncing until it is resumed. Loaded data stays.
+
+    A running sync is stopped first, which can take a minute. Undo with `resume_connector`.
+    """
+    connection = await fivetran.connections.update(connector_id, paused=True, run_setup_tests=False)
+    return _switched(connection, "Paused; its data gets older until resume_connector.")
+
+
+@toolset.tool(title="Resume connector", effect=Effect.WRITE, idempotent=True)
+async def resume_connector(connector_id: ConnectorId, *, fivetran: Fivetran) -> Switched:
+    """Let a paused connector sync again by its schedule; an overdue one may start at once.
+
+    To start one now in any case, follow with `sync_connector`.
+    """
+    connection = await fivetran.connections.update(
+        connector_id, paused=False, run_setup_tests=False
+    )
+    return _switched(connection, _prospect(connection)[1])
+
+
+class Schedule(Result):
+    """When a connector syncs by itself."""
+
+    sync_frequency: int | None = Field(default=None, description="Minutes.")
+    daily_sync_time: str | None = None
+    schedule_type: str | None = None
+
+
+class Rescheduled(Result):
+    """A connector's schedule before and after."""
+
+    connector_id: str
+    name: str | None = None
+    before: Schedule
+    after: Schedule
+    warning: str | None = None
+
+
+@toolset.tool(title="Set sync frequency", effect=Effect.WRITE, idempotent=True)
+async def set_sync_frequency(
+    connector_id: ConnectorId,
+    minutes: Minutes,
+    daily_sync_time: Maybe[DailySyncTime] = None,
+    schedule_type: Maybe[ScheduleType] = None,
+    *,
+    fivetran: Fivetran,
+) -> Rescheduled:
+    """Set how often a connector syncs by itself.
+
+    More often loads the source and the warehouse more; the plan may forbid the short ones.
+    """
+    if daily_sync_time and minutes != _DAILY:
+        raise ToolFailure(
+            "invalid_arguments",
+            f"daily_sync_time: goes only with minutes={_DAILY}, not with {minutes}",
+            hint="Leave daily_sync_time out, or sync daily.",
+            retryable=True,
+        )
+    before = await fivetran.connections.get(connector_id)
+    wanted: dict[str, Any] = {"sync_frequency": minutes}
+    if daily_sync_time:
+        wanted["daily_sync_time"] = daily_sync_time
+    if schedule_type:
+        wanted["schedule_type"] = schedule_type
+    after = await fivetran.connections.update(connector_id, **wanted, run_setup_tests=False)
+    return Rescheduled(
+        connector_id=after.id,
+        name=name_of(after),
+        before=_schedule(before),
+        after=_schedule(after),
+        warning=_MANUAL if after.schedule_type == "manual" else None,
+    )
+
+
+_DAILY: Final = 1440
+_MANUAL: Final = (
+    "Its schedule is manual: frequency and time have no effect until schedule_type is auto."
+)
+
+
+def _schedule(connection: Connection) -> Schedule:
+    return Schedule(
+        sync_frequency=connection.sync_frequency,
+        daily_sync_time=connection.daily_sync_time,
+        schedule_type=connection.schedule_type,
+    )

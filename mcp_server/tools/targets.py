@@ -1,0 +1,90 @@
+"""What a call is about: the connector for a preview, and names resolved against a configuration."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from mcp_server.fivetran import Fivetran
+from mcp_server.fivetran.errors import FivetranError
+from mcp_server.fivetran.models import ConnectionDetails, SchemaConfig
+from mcp_server.toolkit import Target, ToolFailure
+from mcp_server.untrusted import clean, clean_name
+
+V = TypeVar("V")
+NEAREST = 3
+
+
+async def target_of(fivetran: Fivetran, connection: ConnectionDetails) -> Target:
+    """Name a connector and its group; a group that cannot be read stays an id."""
+    group_name = None
+    if connection.group_id:
+        try:
+            group_name = (await fivetran.groups.get(connection.group_id)).name
+        except FivetranError:
+            group_name = None
+    return Target(
+        connector_id=connection.id,
+        name=clean(connection.name, 200) if connection.name else None,
+        service=connection.service,
+        group_id=connection.group_id,
+        group_name=clean(group_name, 200) if group_name else None,
+        last_success=connection.succeeded_at,
+    )
+
+
+async def count_of(fivetran: Fivetran, connector_id: str) -> str:
+    """Say how much a connector syncs; a configuration that cannot be read is not counted."""
+    try:
+        config = await fivetran.schemas.get(connector_id)
+    except FivetranError:
+        return "number of tables unknown"
+    schemas = [schema for schema in config.schemas.values() if schema.enabled]
+    tables = sum(bool(table.enabled) for schema in schemas for table in schema.tables.values())
+    return f"{tables} enabled {'table' if tables == 1 else 'tables'}"
+
+
+def find_name(name: str, among: Mapping[str, V], kind: str) -> str:
+    """Find the source's own name for one that a model wrote.
+
+    Names are shown without characters that do not show, so they are found without them too.
+
+    Raises:
+        ToolFailure: There is none; the nearest ones are named.
+    """
+    if name in among:
+        return name
+    shown = {clean_name(key): key for key in among}
+    if name in shown:
+        return shown[name]
+    raise unknown_name(name, shown, kind)
+
+
+def unknown_name(name: str, among: Iterable[str], kind: str) -> ToolFailure:
+    """Say that there is no such name, and what comes nearest to it."""
+    names = list(among)
+    folded = {key.casefold(): key for key in names}
+    near: Sequence[str] = difflib.get_close_matches(name.casefold(), folded, n=NEAREST, cutoff=0.5)
+    nearest = ", ".join(repr(clean(folded[key], 100)) for key in near)
+    return ToolFailure(
+        "not_found",
+        f"There is no {kind} named {clean(name, 100)!r}"
+        + (f"; the nearest: {nearest}" if nearest else f" among {len(names)}"),
+        hint="Names are case-sensitive and the source's own: see get_schema_config and"
+        " get_table_columns.",
+        retryable=True,
+    )
+
+
+def find_tables(config: SchemaConfig, tables: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Find the source's own names of tables, by schema.
+
+    Raises:
+        ToolFailure: A name is unknown.
+    """
+    found: dict[str, list[str]] = {}
+    for schema_name, table_names in tables.items():
+        schema = find_name(schema_name, config.schemas, "schema")
+        among = config.schemas[schema].tables
+        kind = f"table in schema {clean(schema, 100)!r}"
+        found[schema] = list(dict.fromkeys(find_name(name, among, kind) for name in table_names))
+    return found
