@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from typing_extensions import override
 
 from mcp_server import failures
-from mcp_server.policy import Mode, check_effect, check_tool
+from mcp_server.policy import Mode, check_effect, check_tool, is_offered
 from mcp_server.toolkit import (
     Effect,
     Plan,
@@ -38,6 +38,7 @@ from mcp_server.untrusted import clean_name
 _log = structlog.stdlib.get_logger("mcp_server.gate")
 
 MOST_PROBLEMS: Final = 10
+LONGEST_ID: Final = 64
 LONGEST_REPEAT: Final = 1500
 """Bytes of arguments up to which a preview writes out the call that confirms it."""
 
@@ -49,6 +50,10 @@ class Gate:
     mode: Mode
     toolsets: frozenset[str]
 
+    def offers(self, spec: Spec) -> bool:
+        """Whether a tool is listed."""
+        return is_offered(spec, self.mode, self.toolsets)
+
     def pass_tool(self, spec: Spec) -> None:
         """Let a call of an offered tool pass.
 
@@ -56,6 +61,18 @@ class Gate:
             ToolFailure: It is not offered.
         """
         check_tool(spec, self.mode, self.toolsets)
+
+    def refuse(self, name: str, specs: Sequence[Spec]) -> CallToolResult:
+        """Answer a call of a tool that is not offered, or does not exist."""
+        spec = next((spec for spec in specs if spec.name == name), None)
+        try:
+            if spec is not None:
+                self.pass_tool(spec)
+            failure = _unknown_tool(name, [spec.name for spec in specs if self.offers(spec)])
+        except ToolFailure as refusal:
+            failure = refusal
+        _log.warning("tool_refused", tool=spec.name if spec else None, outcome=failure.code)
+        return answer_failure(failure)
 
     def pass_plan(self, spec: Spec, arguments: Mapping[str, Any], plan: Plan) -> None:
         """Let a planned call pass, if nothing in it is destructive or if that is confirmed.
@@ -87,7 +104,6 @@ def _unconfirmed(tool: str, arguments: Mapping[str, Any], preview: Preview) -> T
         "confirmation_required",
         f"Nothing was changed: {tool} first shows what it would do",
         hint="Show `preview` to the person; only if they agree, make the call in `next_call`.",
-        retryable=True,
         details={
             "preview": preview.model_dump(mode="json", exclude_none=True),
             "next_call": {"tool": tool, "arguments": call},
@@ -99,7 +115,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     dump = getattr(value, "model_dump", None)
-    return dump(mode="json", exclude_none=True) if dump else value
+    return dump(mode="json", exclude_unset=True) if dump else value
 
 
 class GatedTool(Tool):
@@ -169,7 +185,7 @@ class GatedTool(Tool):
             "tool_call",
             tool=self.name,
             effect=str(self.spec.effect),
-            connector_id=connector_id if isinstance(connector_id, str) else None,
+            connector_id=connector_id[:LONGEST_ID] if isinstance(connector_id, str) else None,
             outcome=failure.code if failure else "ok",
             milliseconds=round((time.perf_counter() - started) * 1000, 1),
         )
@@ -217,7 +233,6 @@ def wrong_arguments(tool: str, error: ValidationError, names: Sequence[str]) -> 
         + "; ".join(f"{p['argument']}: {p['problem']}" for p in problems)
         + (f"; and {left} more" if left else ""),
         hint=f"Nothing was sent. Correct the arguments; it takes: {', '.join(names) or 'none'}.",
-        retryable=True,
     )
 
 
@@ -230,13 +245,10 @@ def _problem(kind: str, message: str, place: tuple[int | str, ...], names: Seque
     return message[:1].lower() + message[1:]
 
 
-def unknown_tool(name: str, names: Sequence[str]) -> CallToolResult:
-    """Answer a call of a tool that does not exist."""
+def _unknown_tool(name: str, names: Sequence[str]) -> ToolFailure:
     near = difflib.get_close_matches(name, names, n=1)
-    return answer_failure(
-        ToolFailure(
-            "unknown_tool",
-            "There is no tool of this name" + (f"; did you mean {near[0]}?" if near else ""),
-            hint=f"The tools are: {', '.join(names)}.",
-        )
+    return ToolFailure(
+        "unknown_tool",
+        "There is no tool of this name" + (f"; did you mean {near[0]}?" if near else ""),
+        hint=f"The tools are: {', '.join(names)}.",
     )

@@ -18,6 +18,7 @@ QUIET: Final = ("httpx", "httpx2", "httpcore", "httpcore2", "uvicorn.access", "m
 
 def redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Replace what has a secret's name, and credentials inside texts."""
+    event.pop("color_message", None)  # uvicorn's second copy of its message
     for key, value in event.items():
         if is_secret_name(key):
             event[key] = REDACTED

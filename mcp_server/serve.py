@@ -9,7 +9,6 @@ from types import FrameType
 from typing import Final
 
 import anyio
-import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
 
 from mcp_server.server import FivetranServer
@@ -64,6 +63,8 @@ def serve_http(server: FivetranServer, host: str, port: int) -> None:
     Requests that name another host or come from another origin than this machine are refused, so
     a web page cannot reach the server through a name that resolves to it.
     """
+    import uvicorn  # noqa: PLC0415 -- stdio does not need it, and starts sooner
+
     own = f"[{host}]" if ":" in host else host
     names = dict.fromkeys((*LOOPBACK, own))
     app = server.streamable_http_app(

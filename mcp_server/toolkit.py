@@ -61,13 +61,20 @@ class ToolFailure(Exception):  # noqa: N818 -- the field's word for it, as in th
 class Input(BaseModel):
     """Base of nested arguments: strict, and closed."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, hide_input_in_errors=True, frozen=True, defer_build=True
+    )
 
 
 class Result(BaseModel):
     """Base of results. What is None is not sent, so None means absent."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        hide_input_in_errors=True,
+        frozen=True,
+        defer_build=True,  # only what is offered and called is built
+    )
 
 
 def _iso(moment: datetime) -> str:
@@ -207,6 +214,12 @@ class Spec:
     rejected_hint: str | None
 
     @property
+    def result(self) -> type[Result]:
+        """What it answers with."""
+        answer: type[Result] = inspect.signature(self.fn).return_annotation
+        return answer
+
+    @property
     def is_planned(self) -> bool:
         """Whether the gate sees a plan, and so may ask for a confirmation."""
         return "plan" in inspect.signature(self.fn).parameters
@@ -284,24 +297,10 @@ class StrictMetadata(FuncMetadata):
         return {**data, **super().pre_parse_json(given)}
 
 
-def strict_metadata(loose: FuncMetadata) -> StrictMetadata:
-    """Close the arguments of a tool, and publish the schema of what is really sent."""
-    model = loose.arg_model
-    strict: type[ArgModelBase] = type(
-        model.__name__,
-        (model,),
-        {
-            "__module__": model.__module__,
-            "model_config": ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True),
-        },
-    )
-    properties = tidy(strict.model_json_schema()).get("properties", {})
-    return StrictMetadata(
-        arg_model=strict,
-        output_model=loose.output_model,
-        output_schema=tidy(loose.output_model.model_json_schema(mode="serialization")),
-        structured=frozenset(n for n, p in properties.items() if p.get("type") in _STRUCTURED),
-    )
+def _strict(model: type[ArgModelBase]) -> type[ArgModelBase]:
+    """Close the arguments of a tool: nothing unknown, nothing converted, no value in an error."""
+    config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+    return type(model.__name__, (model,), {"__module__": model.__module__, "model_config": config})
 
 
 def tidy(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -330,17 +329,22 @@ def _tidy(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str
 
 
 def build(spec: Spec) -> Tool:
-    """Make the SDK's tool of a declaration."""
+    """Make the SDK's tool of a declaration, with schemas of what is really taken and sent."""
     tool = Tool.from_function(
         spec.fn,
         name=spec.name,
         title=spec.title,
         description=spec.description,
         annotations=spec.annotations,
-        structured_output=True,
+        structured_output=False,
     )
-    tool.fn_metadata = strict_metadata(tool.fn_metadata)
-    tool.parameters = tidy(tool.fn_metadata.arg_model.model_json_schema())
+    tool.parameters = {**tidy(tool.parameters), "additionalProperties": False}
+    properties = tool.parameters.get("properties", {})
+    tool.fn_metadata = StrictMetadata(
+        arg_model=_strict(tool.fn_metadata.arg_model),
+        output_schema=tidy(spec.result.model_json_schema(mode="serialization")),
+        structured=frozenset(n for n, p in properties.items() if p.get("type") in _STRUCTURED),
+    )
     return tool
 
 

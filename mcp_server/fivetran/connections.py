@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from mcp_server.fivetran.answers import parse, parse_changed
-from mcp_server.fivetran.errors import NotFoundError, OutcomeUnknownError
+from mcp_server.fivetran.errors import FivetranError, NotFoundError, OutcomeUnknownError
 from mcp_server.fivetran.models import Connection, ConnectionDetails, Page
 from mcp_server.fivetran.transport import Transport
 
@@ -53,17 +53,20 @@ class Connections:
 
         The API runs setup tests unless `run_setup_tests` is false. A change that is in absolute
         values can be verified: when its answer is lost, or is the 500 that pausing a syncing
-        connection is known for, the connection is read, and only a change that did not take is
-        an error.
+        connection is known for, the connection is read, and only a change that did not take, or
+        that cannot be seen to have, is an error.
         """
         try:
             data = await self._transport.change("PATCH", "connections", connection_id, body=fields)
             return parse_changed(_details, data)
-        except OutcomeUnknownError:
+        except OutcomeUnknownError as unknown:
             wanted = {key: value for key, value in fields.items() if key != "run_setup_tests"}
             if not wanted.keys() <= _VERIFIABLE:
                 raise
-            found = await self.get(connection_id)
+            try:
+                found = await self.get(connection_id)
+            except FivetranError:
+                raise unknown from None
             if all(getattr(found, key) == value for key, value in wanted.items()):
                 return found
             raise
@@ -72,11 +75,13 @@ class Connections:
         """Delete a connection for good. A lost answer is settled by a read."""
         try:
             await self._transport.change("DELETE", "connections", connection_id)
-        except OutcomeUnknownError:
+        except OutcomeUnknownError as unknown:
             try:
                 await self.get(connection_id)
             except NotFoundError:
                 return
+            except FivetranError:
+                raise unknown from None
             raise
 
     async def sync(self, connection_id: str, *, force: bool) -> None:

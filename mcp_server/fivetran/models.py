@@ -11,7 +11,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 
 def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError("out of range in UTC") from None
 
 
 T = TypeVar("T")
@@ -21,12 +24,17 @@ Moment = Annotated[datetime, AfterValidator(_utc)]
 class Model(BaseModel):
     """Base of all answers."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        defer_build=True,  # a server that only lists its tools needs none of these
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _null_is_absent(cls, data: Any) -> Any:
-        """The API writes null for many things it has no value for, lists included."""
+        """Read null as absent: the API writes it where it has no value, lists included."""
         if isinstance(data, dict):
             return {key: value for key, value in data.items() if value is not None}
         return data
@@ -131,6 +139,12 @@ class Column(Model):
     hashed: bool | None = None
     is_primary_key: bool | None = None
     patch: PatchSettings = Field(default=PatchSettings(), validation_alias="enabled_patch_settings")
+
+
+class Columns(Model):
+    """All columns of a table, by name."""
+
+    columns: dict[str, Column] = {}
 
 
 class Table(Model):

@@ -6,11 +6,11 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from mcp_server.fivetran.answers import parse, parse_changed
-from mcp_server.fivetran.models import Column, SchemaConfig
+from mcp_server.fivetran.models import Column, Columns, SchemaConfig
 from mcp_server.fivetran.transport import JSON, Transport
 
 _config = TypeAdapter(SchemaConfig)
-_columns = TypeAdapter(dict[str, Column])
+_columns = TypeAdapter(Columns)
 
 
 class Schemas:
@@ -29,7 +29,7 @@ class Schemas:
         data = await self._transport.get(
             "connections", connection_id, "schemas", schema, "tables", table, "columns", accept=JSON
         )
-        return parse(_columns, data.get("columns") or {})
+        return parse(_columns, data).columns
 
     async def update(self, connection_id: str, changes: Mapping[str, Any]) -> None:
         """Merge changes in. The answer may hold only the difference, so it is not returned."""

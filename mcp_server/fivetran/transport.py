@@ -20,6 +20,8 @@ from mcp_server.fivetran.errors import (
     FivetranError,
     InvalidRequestError,
     NoAnswerError,
+    NotFoundError,
+    NotSentError,
     OutcomeUnknownError,
     RateLimitedError,
     ReadOnlyError,
@@ -52,12 +54,16 @@ def path_of(*segments: str) -> str:
     """Join segments to a path that has exactly as many, whatever they contain.
 
     Raises:
-        BadSegmentError: A segment is empty, or a dot segment, which servers resolve.
+        BadSegmentError: A segment is empty, a dot segment, which servers resolve, or no text.
     """
     for segment in segments:
         if not segment or segment in _DOTS:
             raise BadSegmentError(f"{segment!r} cannot be part of a path of Fivetran's API")
-    return "/" + "/".join(quote(segment, safe="", errors="replace") for segment in segments)
+    try:
+        return "/" + "/".join(quote(segment, safe="") for segment in segments)
+    except UnicodeEncodeError:
+        # Replacing the lone surrogate would name something else.
+        raise BadSegmentError("half a character cannot be part of a path") from None
 
 
 def retry_after(headers: httpx.Headers) -> float | None:
@@ -68,7 +74,7 @@ def retry_after(headers: httpx.Headers) -> float | None:
     except ValueError:
         try:
             when = email.utils.parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         aware = when if when.tzinfo else when.replace(tzinfo=UTC)
         seconds = (aware - datetime.now(UTC)).total_seconds()
@@ -146,20 +152,27 @@ class Transport:
     def _request(
         self, method: str, segments: tuple[str, ...], accept: str, **content: Any
     ) -> httpx.Request:
-        return self._http.build_request(
-            method, "/v1" + path_of(*segments), headers={"Accept": accept}, **content
-        )
+        path = "/v1" + path_of(*segments)
+        try:
+            return self._http.build_request(method, path, headers={"Accept": accept}, **content)
+        except (httpx.InvalidURL, ValueError):
+            raise NotSentError(
+                f"{method} was not sent: its URL is too long, or its content is no JSON"
+            ) from None
 
     async def _send(self, request: httpx.Request) -> dict[str, Any]:
         retrying = self._retrying_reads if request.method == "GET" else self._retrying_changes
+        queued = True
         try:
             with anyio.fail_after(self._deadline):
                 async with self._limiter:
+                    queued = False
                     return await retrying(self._once, request)
         except TimeoutError:
-            raise _unanswered(
-                request, DeadlineError, f"no answer within {self._deadline:g} seconds"
-            ) from None
+            what = f"no answer within {self._deadline:g} seconds"
+            if queued:
+                raise DeadlineError(f"{request.method} was not sent: {what} to others") from None
+            raise _unanswered(request, DeadlineError, what) from None
 
     async def _once(self, request: httpx.Request) -> dict[str, Any]:
         try:
@@ -172,6 +185,9 @@ class Transport:
             raise UnreachableError(f"{request.method} failed: no connection to Fivetran") from None
         except httpx.TimeoutException:
             raise _unanswered(request, DeadlineError, "Fivetran did not answer in time") from None
+        except (httpx.DecodingError, httpx.InvalidURL):
+            # Broken compression; a `Location` that is no URL, which httpx reads though told not to.
+            raise _unanswered(request, BadAnswerError, "the answer cannot be read") from None
         except (httpx.HTTPError, httpx.StreamError):
             raise _unanswered(request, UnreachableError, "the connection broke") from None
         return _data(request, response, body)
@@ -209,9 +225,11 @@ def _data(request: httpx.Request, response: httpx.Response, body: bytes) -> dict
         envelope = None
     if not response.is_success:
         raise _refusal(request, response, envelope if isinstance(envelope, dict) else {})
-    data = envelope.get("data", {}) if isinstance(envelope, dict) else None
-    if data is None and isinstance(envelope, dict):
-        data = {}
+    data = envelope
+    if isinstance(envelope, dict):
+        data = envelope.get("data")
+        if data is None and request.method != "GET":
+            data = {}
     if not isinstance(data, dict):
         raise _unanswered(request, BadAnswerError, "the answer is not what the API documents")
     return data
@@ -227,10 +245,10 @@ def _refusal(
         # A 500 on a change may hide a change that took effect:
         # fivetran.com/docs/rest-api/troubleshooting/pause-connector-500-error
         kind = UpstreamError if request.method == "GET" else OutcomeUnknownError
-    elif code == "NotFound_SchemaConfig":
-        kind = SchemaNotReadyError
     else:
         kind = BY_STATUS.get(status, InvalidRequestError)
+        if kind is NotFoundError and code == "NotFound_SchemaConfig":
+            kind = SchemaNotReadyError
     return kind(
         f"{request.method} was answered with status {status}",
         status=status,

@@ -45,12 +45,14 @@ ServiceName = Annotated[
     ),
 ]
 StateFilter = Annotated[
-    State,
+    Literal[State, "unhealthy"],
     Field(
-        description="The first that applies. `failing`: the last sync failed or tasks are open;"
-        " `rescheduled`: waits for the source's quota; `delayed`: data older than expected."
+        description="`unhealthy`: any but paused, syncing, healthy. `failing`: the last sync failed"
+        " or tasks are open; `rescheduled`: waits for the source's quota; `delayed`: data older than"
+        " expected."
     ),
 ]
+FINE: Final = frozenset({"paused", "syncing", "healthy"})
 
 
 class ConnectorList(Result):
@@ -83,17 +85,18 @@ async def list_connectors(
 ) -> ConnectorList:
     """Find connectors (also called connections): id, name, state and what explains it.
 
-    Filters combine, over the whole account. For broken ones call it with `state="broken"`, then
-    with `state="failing"`. One connector in full: `get_connector`.
+    Filters combine, over the whole account. What is broken and why: `state="unhealthy"`. One
+    connector in full: `get_connector`.
     """
     wanted = (name_contains or "").casefold()
 
     def keep(connection: Connection) -> bool:
+        now = state_of(connection)
         return (
             wanted in (connection.name or "").casefold()
             and service in {None, connection.service}
             and sync_state in {None, connection.status.sync_state}
-            and state in {None, state_of(connection)}
+            and (state in {None, now} or (state == "unhealthy" and now not in FINE))
         )
 
     found = await walk(

@@ -79,8 +79,8 @@ def issues(notices: Sequence[Notice]) -> list[Issue]:
 
 
 def _same(message: str, code: str) -> bool:
-    """Whether a message only repeats its code: `reconnect`, "Reconnect"."""
-    return message.casefold().replace(" ", "_") == code.casefold()
+    """Whether a message says no more than its code: `reconnect`, "Reconnect"."""
+    return set(message.casefold().split()) <= set(code.casefold().split("_"))
 
 
 def _text(value: Any, longest: int = LONGEST_TEXT) -> str:

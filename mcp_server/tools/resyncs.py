@@ -55,7 +55,6 @@ async def plan_resync(
             "invalid_arguments",
             "tables: scope=tables needs tables, scope=connector must not have any",
             hint='Name them, e.g. {"public": ["orders"]}, or say scope="connector" for everything.',
-            retryable=True,
         )
     connection = await fivetran.connections.get(connector_id)
     if tables is None:
@@ -72,9 +71,10 @@ async def plan_resync(
         preview=Preview(
             target=await target_of(fivetran, connection),
             effect=f"A historical sync would load {what} from the source again; that can take"
-            f" hours or days, costs source load and warehouse time, and these tables get no new"
-            f" rows until it is done.{paused}",
-            lost="Nothing at once; rows that the source no longer has may be marked or removed.",
+            f" hours or days, costs source load and warehouse time, and what is loaded again gets no"
+            f" new rows until it is done.{paused}",
+            lost="Rows that the source no longer has may be marked deleted or removed in the"
+            " destination; nothing else, and nothing at once.",
             size=size,
             undo="It cannot be undone; pausing the connector only interrupts it.",
         ),

@@ -63,9 +63,9 @@ async def update_schema_config(
     fivetran: Fivetran,
     plan: Annotated[SchemaPlan, Resolve(plan_schema_change)],
 ) -> SchemaChanged:
-    """Choose which schemas, tables and columns sync and how, e.g. `{"public": {"tables": {"orders": {"enabled": true}}}}`.
+    """Choose which schemas, tables and columns sync, and how.
 
-    Enabling a table loads its history. Disabling anything or changing a sync mode needs `confirm`.
+    E.g. schemas `{"public": {"tables": {"orders": {"columns": {"email": {"hashed": true}}}}}}`. Enabling a table loads its history. Disabling anything or changing a sync mode needs `confirm`.
     """
     applied: list[AppliedChange] = []
     if plan.changes:

@@ -129,18 +129,18 @@ async def plan_schema_change(
         before = config.schema_change_handling
         changes.append(Change((), "schema_change_handling", before, schema_change_handling))
         body["schema_change_handling"] = schema_change_handling
-    drops = [item for item in items if item.live and _is_disabled(item, changes)]
+    disabled = [item for item in items if _is_disabled(item, changes)]
+    drops = [item for item in disabled if item.live]
     preview = None
     if any(change.disables or change.setting == "sync_mode" for change in changes):
         connection = await fivetran.connections.get(connector_id)
         preview = Preview(
             target=await target_of(fivetran, connection),
-            effect=_effect(changes),
-            lost="Dropped from the destination, being in LIVE mode: "
-            + named([item.place for item in drops])
+            effect=_effect(disabled, changes),
+            lost="Dropped from the destination, being in LIVE mode: " + _named_items(drops)
             if drops
             else "Nothing is removed; disabled data stays in the destination and gets no updates.",
-            size=f"{len(changes)} settings",
+            size=f"{len(changes)} {'setting' if len(changes) == 1 else 'settings'} changed",
             undo="Switching back loads the table again from the source (historical sync).",
         )
     return SchemaPlan(
@@ -259,17 +259,32 @@ def _is_disabled(item: Item, changes: Sequence[Change]) -> bool:
 
 def named(places: Sequence[tuple[str, ...]]) -> str:
     """Name some places and count the rest."""
-    names = ", ".join(shown(place) for place in places[:MOST_NAMED])
-    left = len(places) - MOST_NAMED
+    return _listed([shown(place) for place in places])
+
+
+def _listed(texts: Sequence[str]) -> str:
+    names = ", ".join(texts[:MOST_NAMED])
+    left = len(texts) - MOST_NAMED
     return f"{names} and {left} more." if left > 0 else f"{names}."
 
 
-def _effect(changes: Sequence[Change]) -> str:
-    disabled = [change.place for change in changes if change.disables]
+def _named_items(items: Sequence[Item]) -> str:
+    """Name some of what is disabled, a schema with the number of its tables."""
+    return _listed([f"{item.shown}{_contents(item)}" for item in items])
+
+
+def _contents(item: Item) -> str:
+    if not isinstance(item.now, Schema):
+        return ""
+    tables = sum(bool(table.enabled) for table in item.now.tables.values())
+    return f" (schema, {tables} enabled {'table' if tables == 1 else 'tables'})"
+
+
+def _effect(disabled: Sequence[Item], changes: Sequence[Change]) -> str:
     modes = [change.place for change in changes if change.setting == "sync_mode"]
     parts = []
     if disabled:
-        parts.append(f"{len(disabled)} would stop syncing: {named(disabled)}")
+        parts.append(f"{len(disabled)} would stop syncing: {_named_items(disabled)}")
     if modes:
         parts.append(
             f"{len(modes)} would change the sync mode, which rebuilds the table: {named(modes)}"

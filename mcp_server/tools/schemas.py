@@ -63,7 +63,7 @@ class SchemaSelection(Result):
     connector_id: str
     schema_change_handling: str | None = None
     schemas: list[SchemaRow] | None = Field(
-        default=None, description="All of them, with the first part only."
+        default=None, description="All, whatever the filters; with the first part only."
     )
     more_schemas: int | None = None
     matching_tables: int
@@ -101,7 +101,9 @@ def _schema_rows(config: SchemaConfig) -> list[SchemaRow]:
             schema_name=clean_name(name),
             enabled=bool(schema.enabled),
             tables=len(schema.tables),
-            enabled_tables=sum(bool(table.enabled) for table in schema.tables.values()),
+            enabled_tables=sum(bool(table.enabled) for table in schema.tables.values())
+            if schema.enabled
+            else 0,
         )
         for name, schema in config.schemas.items()
     ]

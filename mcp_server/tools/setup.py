@@ -222,7 +222,6 @@ async def update_connector(
             "invalid_arguments",
             "update_connector was not called: there is nothing to change in these arguments",
             hint="Name at least one field besides connector_id and run_setup_tests.",
-            retryable=True,
         )
     test = bool(reaching) if run_setup_tests is None else run_setup_tests
     updated = await fivetran.connections.update(connector_id, **fields, run_setup_tests=test)
@@ -250,7 +249,6 @@ def refuse_masks(fields: Mapping[str, Any]) -> None:
             f"Nothing was sent: {', '.join(masked[:10])} is a mask (only asterisks), which would"
             " overwrite the secret it stands for",
             hint="Leave the field out to keep the present secret, or give the real value.",
-            retryable=True,
         )
 
 

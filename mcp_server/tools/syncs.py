@@ -47,8 +47,10 @@ class SyncStatus(Result):
     last_failure: Timestamp | None = None
     seconds_since_failure: int | None = None
     rescheduled_for: Timestamp | None = None
-    can_sync: bool = Field(description="Whether sync_connector would start one now.")
-    why: str = Field(description="Why, or why not; and what starts the next one.")
+    can_sync: bool = Field(
+        description="Whether sync_connector would start one now, not whether it would succeed."
+    )
+    why: str = Field(description="Why not, or what starts the next one.")
     tasks: list[Issue]
     warnings: list[Issue]
 
@@ -108,7 +110,7 @@ def _prospect(connection: Connection) -> tuple[bool, str]:
         (
             status.setup_state == "broken",
             True,
-            "It may fail again: its setup is broken, see tasks.",
+            "A sync would start, but probably fail: its setup is broken, see tasks.",
         ),
         (
             rescheduled and manual,
@@ -126,7 +128,7 @@ def _prospect(connection: Connection) -> tuple[bool, str]:
         (manual, True, "It syncs only when triggered: its schedule is manual."),
     )
     found = ((can_sync, why) for applies, can_sync, why in signs if applies)
-    return next(found, (True, "It also syncs by itself, on schedule."))
+    return next(found, (True, "It syncs by its schedule."))
 
 
 class SyncStarted(Result):
@@ -228,7 +230,7 @@ async def resume_connector(connector_id: ConnectorId, *, fivetran: Fivetran) -> 
     connection = await fivetran.connections.update(
         connector_id, paused=False, run_setup_tests=False
     )
-    return _switched(connection, _prospect(connection)[1])
+    return _switched(connection, f"Resumed. {_prospect(connection)[1]}")
 
 
 class Schedule(Result):
@@ -267,7 +269,6 @@ async def set_sync_frequency(
             "invalid_arguments",
             f"daily_sync_time: goes only with minutes={_DAILY}, not with {minutes}",
             hint="Leave daily_sync_time out, or sync daily.",
-            retryable=True,
         )
     before = await fivetran.connections.get(connector_id)
     wanted: dict[str, Any] = {"sync_frequency": minutes}

@@ -71,7 +71,6 @@ def unknown_name(name: str, among: Iterable[str], kind: str) -> ToolFailure:
         + (f"; the nearest: {nearest}" if nearest else f" among {len(names)}"),
         hint="Names are case-sensitive and the source's own: see get_schema_config and"
         " get_table_columns.",
-        retryable=True,
     )
 
 
