@@ -22,6 +22,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from rich.console import Console
 from rich.table import Table
+from typing_extensions import override
 
 from mcp_server.sandbox import SANDBOX_KEY, SANDBOX_SECRET, Sandbox
 from mcp_server.server import build_server
@@ -64,6 +65,7 @@ SERVERS: Final = {
     "bare": [str(HERE / "bare.py")],
     "this server": ["-m", "mcp_server"],
 }
+NOWHERE: Final = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 -- as long as this runs
 out = Console()
 
 
@@ -71,9 +73,11 @@ class Upstream(BaseHTTPRequestHandler):
     """Answers every GET with the same connection, over one kept connection."""
 
     protocol_version = "HTTP/1.1"
-    wbufsize = 65536  # head and body in one packet, or the client waits for a delayed acknowledgement
+    wbufsize = (
+        65536  # head and body in one packet, or the client waits for a delayed acknowledgement
+    )
 
-    def do_GET(self) -> None:  # noqa: N802 -- the base class's name
+    def do_GET(self) -> None:
         """Answer."""
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -81,6 +85,7 @@ class Upstream(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(ANSWER)
 
+    @override
     def log_message(self, *_: Any) -> None:
         """Keep quiet."""
 
@@ -102,9 +107,8 @@ async def client_of(name: str, base_url: str) -> "AsyncIterator[Client]":
     parameters = StdioServerParameters(
         command=sys.executable, args=SERVERS[name], env=environment(base_url)
     )
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-        async with Client(stdio_client(parameters, errlog=nowhere)) as client:
-            yield client
+    async with Client(stdio_client(parameters, errlog=NOWHERE)) as client:
+        yield client
 
 
 async def time_calls(base_url: str) -> dict[str, list[float]]:
@@ -216,7 +220,7 @@ async def print_sizes() -> None:
 
 
 def sandbox_settings() -> Any:
-    """Settings for the made-up account."""
+    """Make settings for the made-up account."""
     return load_settings(
         sandbox=True, api_key=SANDBOX_KEY, api_secret=SANDBOX_SECRET, log_level="error"
     )
@@ -233,7 +237,9 @@ def main() -> None:
     for _ in range(STARTS):
         for name in SERVERS:
             starts[name].append(start_once(name, base_url))
-    compare("cold start to tools/list", {n: [t for t, _ in s] for n, s in starts.items()}, 1e3, "ms")
+    compare(
+        "cold start to tools/list", {n: [t for t, _ in s] for n, s in starts.items()}, 1e3, "ms"
+    )
     compare("memory", {n: [m for _, m in s] for n, s in starts.items()}, 1, "MiB")
     asyncio.run(print_sizes())
 

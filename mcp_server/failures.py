@@ -30,6 +30,12 @@ _MEANINGS: Final[tuple[tuple[type[errors.FivetranError], str, str, str], ...]] =
         "Whoever runs the server can start it with --mode write or --mode full.",
     ),
     (
+        errors.NotSentError,
+        "invalid_arguments",
+        "These arguments cannot be sent, and nothing was",
+        "Shorten them, and use plain text and finite numbers.",
+    ),
+    (
         errors.OutcomeUnknownError,
         "outcome_unknown",
         "The change was sent, but whether it took effect is not known",
@@ -38,7 +44,7 @@ _MEANINGS: Final[tuple[tuple[type[errors.FivetranError], str, str, str], ...]] =
     (
         errors.DeadlineError,
         "timeout",
-        "Fivetran gave no whole answer in time",
+        "There was no whole answer in time, and nothing was changed",
         "Try again; for schemas of many thousand tables this can take more than one try.",
     ),
     (

@@ -71,7 +71,7 @@ class Gate:
             failure = _unknown_tool(name, [spec.name for spec in specs if self.offers(spec)])
         except ToolFailure as refusal:
             failure = refusal
-        _log.warning("tool_refused", tool=spec.name if spec else None, outcome=failure.code)
+        _log.info("tool_refused", tool=spec.name if spec else None, outcome=failure.code)
         return answer_failure(failure)
 
     def pass_plan(self, spec: Spec, arguments: Mapping[str, Any], plan: Plan) -> None:

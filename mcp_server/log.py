@@ -9,8 +9,11 @@ from collections.abc import MutableMapping
 from typing import Any, Final
 
 import structlog
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from mcp_server.untrusted import REDACTED, clean, is_secret_name, scrub
+
+_log = structlog.stdlib.get_logger("mcp_server.log")
 
 QUIET: Final = ("httpx", "httpx2", "httpcore", "httpcore2", "uvicorn.access", "mcp")
 """Libraries whose INFO lines say what ours say better, some of them with URLs."""
@@ -26,6 +29,16 @@ def redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMap
             # A traceback has lines, everything else is one.
             event[key] = scrub(value) if key == "exception" else clean(scrub(value), 2000)
     return event
+
+
+def log_retry(details: RetryDetails) -> None:
+    """Log that a request is sent again; stamina's own hook would show the request."""
+    _log.warning(
+        "fivetran_retry",
+        attempt=details.retry_num,
+        wait_seconds=round(details.wait_for, 2),
+        error=type(details.caused_by).__name__,
+    )
 
 
 def configure(level: str, style: str) -> None:
@@ -54,6 +67,7 @@ def configure(level: str, style: str) -> None:
     root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    set_on_retry_hooks([log_retry])
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -184,9 +184,11 @@ def _problems(error: ValidationError) -> list[str]:
     names = {variable: name for name, variable in VARIABLES.items()}
     problems = []
     for issue in error.errors(include_url=False, include_input=False, include_context=False):
-        variable = str(issue["loc"][0])
+        # A default that is wrong is told by the field's name, everything else by the variable's.
+        place = str(issue["loc"][0])
+        name = names.get(place, place)
         what = issue["msg"].removeprefix("Value error, ")
-        problems.append(f"{variable}: {what[:1].lower()}{what[1:]}; {REMEDIES[names[variable]]}")
+        problems.append(f"{VARIABLES[name]}: {what[:1].lower()}{what[1:]}; {REMEDIES[name]}")
     return problems
 
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, Final, Literal, Protocol, TypeVar
 
 from mcp.server.mcpserver import Context
@@ -317,8 +318,7 @@ def _tidy(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str
             case "$ref", str():
                 flat = {**_tidy(definitions[value.rpartition("/")[2]], definitions), **flat}
             case "anyOf", list():
-                (only,) = (_tidy(v, definitions) for v in value if v.get("type") != "null")
-                flat = {**only, **flat}
+                flat = {**_tidy(_only(value), definitions), **flat}
             case "properties", dict():
                 flat[key] = {name: _tidy(prop, definitions) for name, prop in value.items()}
             case (("items" | "additionalProperties"), dict()):
@@ -328,6 +328,15 @@ def _tidy(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str
     return flat
 
 
+def _only(variants: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Take the one variant of a union that is not null."""
+    real = [variant for variant in variants if variant.get("type") != "null"]
+    if len(real) != 1:
+        raise TypeError("a union has no place in a schema: some hosts reject every tool for one")
+    return real[0]
+
+
+@cache
 def build(spec: Spec) -> Tool:
     """Make the SDK's tool of a declaration, with schemas of what is really taken and sent."""
     tool = Tool.from_function(

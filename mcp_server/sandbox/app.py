@@ -56,6 +56,8 @@ class Sandbox:
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
         """Build the account; without a number of connections, the usual forty."""
+        self.now = now
+        """The clock by which everything happens."""
         self._account = Account(now=lambda: now().astimezone(UTC), sync_seconds=sync_seconds)
         fill(self._account, connections, seed)
         self._faults = FaultList()

@@ -1,0 +1,178 @@
+"""Rules that every declared tool keeps, and the generated files."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from mcp_server import __version__, catalogue
+from mcp_server.gate import GatedTool
+from mcp_server.toolkit import Effect
+
+VERBS = frozenset(
+    {
+        "create",
+        "delete",
+        "get",
+        "list",
+        "pause",
+        "reload",
+        "resume",
+        "resync",
+        "set",
+        "sync",
+        "update",
+    }
+)
+TOOLS = {tool.name: tool for tool in catalogue.tools()}
+each_tool = pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS.keys())
+
+
+def size(*parts: Any) -> int:
+    """Count tokens as bytes of compact JSON over four."""
+    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+    return len(text.encode()) // 4
+
+
+@each_tool
+def test_a_name_is_a_verb_and_a_noun(tool: GatedTool) -> None:
+    """Hosts put their own prefix before it, so it stays short."""
+    verb, _, noun = tool.name.partition("_")
+
+    assert verb in VERBS
+    assert noun
+    assert len(tool.name) <= 40
+    assert tool.title
+
+
+@each_tool
+def test_a_description_begins_with_a_short_sentence(tool: GatedTool) -> None:
+    """A model that reads only the first line knows what happens."""
+    first = tool.description.split("\n\n", maxsplit=1)[0]
+
+    assert first.endswith(".")
+    assert len(first) <= 120
+    assert "Args:" not in tool.description
+
+
+@each_tool
+def test_every_tool_that_a_description_names_exists(tool: GatedTool) -> None:
+    """A neighbour that is not there would be called in vain."""
+    named = re.findall(r"`([a-z]+_[a-z_]+)`", tool.description)
+    answers = (tool.output_schema or {})["properties"]
+
+    assert set(named) <= {*TOOLS, *tool.parameters["properties"], *answers}
+
+
+@each_tool
+def test_arguments_are_closed_described_and_plain(tool: GatedTool) -> None:
+    """Nothing unknown, nothing that some host cannot take: no union, reference, title or null."""
+    schema = tool.parameters
+    Draft202012Validator.check_schema(schema)
+    text = json.dumps(schema)
+
+    assert schema["additionalProperties"] is False
+    for word in ("anyOf", "oneOf", "allOf", "$ref", "$defs", '"null"', '"title"'):
+        assert word not in text
+    for name, argument in schema["properties"].items():
+        described = "description" in argument or argument.get("type") == "boolean"
+        assert described or name in UNDESCRIBED, name
+
+
+# Their names say it all, and each word is paid for in every conversation.
+UNDESCRIBED = frozenset(
+    {
+        "networking_method",
+        "private_link_id",
+        "proxy_agent_id",
+        "hybrid_deployment_agent_id",
+        "external_secrets_manager_id",
+    }
+)
+
+
+@each_tool
+def test_answers_are_described_as_objects_without_unions(tool: GatedTool) -> None:
+    """2025 clients demand an object at the root."""
+    schema = tool.output_schema or {}
+    Draft202012Validator.check_schema(schema)
+    text = json.dumps(schema)
+
+    assert schema["type"] == "object"
+    assert schema["additionalProperties"] is False
+    for word in ("anyOf", "oneOf", "allOf", "$ref", "$defs", '"null"'):
+        assert word not in text
+
+
+@each_tool
+def test_annotations_follow_from_the_effect(tool: GatedTool) -> None:
+    """All four are set, and no tool is both harmless and destructive."""
+    hints = tool.annotations
+    assert hints is not None
+
+    assert hints.read_only_hint is (tool.spec.effect is Effect.READ)
+    assert hints.destructive_hint is ("confirm" in tool.parameters["properties"])
+    assert hints.idempotent_hint in {True, False}
+    assert hints.open_world_hint is True
+    assert not (hints.read_only_hint and hints.destructive_hint)
+    assert hints.destructive_hint or tool.spec.effect is not Effect.DESTRUCTIVE
+
+
+def test_the_catalogue_costs_what_it_may() -> None:
+    """2,500 tokens in read-only mode and 5,000 in full mode: names, descriptions, arguments."""
+    costs = {name: size(name, tool.description, tool.parameters) for name, tool in TOOLS.items()}
+    reads = sum(cost for name, cost in costs.items() if TOOLS[name].spec.effect is Effect.READ)
+
+    assert reads <= 2500, costs
+    assert sum(costs.values()) <= 5000, costs
+
+
+def test_the_generated_files_are_current() -> None:
+    """The same check as `make check` runs."""
+    assert catalogue.main(["--check"]) == 0
+
+
+@pytest.fixture(name="copy")
+def _copy(tmp_path: Path) -> Path:
+    """Make a repository with a README and nothing generated."""
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "README.md").write_text(
+        f"before\n{catalogue.BEGIN}old\n{catalogue.END}after\n", encoding="utf-8"
+    )
+    return tmp_path
+
+
+def test_a_stale_file_is_named_with_the_command_that_accepts_it(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And nothing is written by a check."""
+    assert catalogue.main(["--check"], copy) == 1
+
+    told = capsys.readouterr().err
+    for name in ("README.md", "manifests/tools.json", "manifests/server.json"):
+        assert f"{name} is stale. If the change is meant, accept it with: make fix" in told
+    assert not (copy / "manifests" / "tools.json").exists()
+
+
+def test_writing_makes_every_file_current_and_keeps_the_rest(copy: Path) -> None:
+    """What stands around the table stays."""
+    assert catalogue.main([], copy) == 0
+
+    assert catalogue.main(["--check"], copy) == 0
+    readme = (copy / "README.md").read_text(encoding="utf-8")
+    assert readme.startswith("before\n")
+    assert readme.endswith("after\n")
+    assert "| `list_connectors` |" in readme
+
+
+def test_the_registry_entry_has_the_version_and_the_name_that_the_readme_proves() -> None:
+    """The registry looks for the name in the README."""
+    entry = catalogue.registry_entry()
+
+    assert entry["version"] == __version__ == entry["packages"][0]["version"]
+    assert len(entry["description"]) <= 100
+    readme = (catalogue.ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"mcp-name: {entry['name']}" in readme

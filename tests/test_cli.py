@@ -1,0 +1,121 @@
+"""The command line."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from mcp_server import __version__, cli, demo, serve
+from mcp_server.policy import Mode
+from mcp_server.sandbox import SANDBOX_SECRET
+from mcp_server.server import FivetranServer
+
+runner = CliRunner()
+
+
+@pytest.fixture(name="served")
+def _served(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Note what would be served, and do not serve it."""
+    served: list[Any] = []
+    monkeypatch.setattr(serve, "serve_stdio", lambda server: served.append((server, "stdio")))
+    monkeypatch.setattr(serve, "serve_http", lambda *given: served.append(given))
+    return served
+
+
+def test_the_version_is_told() -> None:
+    """And nothing else."""
+    result = runner.invoke(cli.app, ["--version"])
+
+    assert result.exit_code == 0
+    assert result.stdout == f"{__version__}\n"
+
+
+def test_the_help_names_every_option_with_its_variable() -> None:
+    """Everything that can be set."""
+    shown = runner.invoke(cli.app, ["--help"]).stdout
+
+    for option in ("--mode", "--read-only", "--toolsets", "--sandbox", "--http", "--log-level"):
+        assert option in shown
+        assert f"FIVETRAN_MCP_{option[2:].upper().replace('-', '_')}" in shown
+
+
+def test_wrong_settings_end_with_one_message_on_stderr_and_exit_code_2(served: list[Any]) -> None:
+    """Every problem and its remedy, before anything is served."""
+    result = runner.invoke(cli.app, ["--mode", "all", "--http", "0.0.0.0:1"])
+
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("The configuration is wrong:\n")
+    for variable in ("FIVETRAN_API_KEY", "FIVETRAN_API_SECRET", "FIVETRAN_MCP_MODE", "_HTTP"):
+        assert variable in result.stderr
+    assert served == []
+
+
+def test_an_unknown_option_ends_with_exit_code_2() -> None:
+    """As every command does."""
+    assert runner.invoke(cli.app, ["--reed-only"]).exit_code == 2
+
+
+def test_options_reach_the_server(served: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a key pair from the environment."""
+    monkeypatch.setenv("FIVETRAN_API_KEY", "key")
+    monkeypatch.setenv("FIVETRAN_API_SECRET", "secret")
+
+    result = runner.invoke(cli.app, ["--mode", "write", "--toolsets", "groups,syncs"])
+
+    assert result.exit_code == 0, result.output
+    ((server, transport),) = served
+    assert isinstance(server, FivetranServer)
+    assert transport == "stdio"
+    assert server._gate.mode is Mode.WRITE  # noqa: SLF001 -- no other way to see it
+    assert server._gate.toolsets == {"groups", "syncs"}  # noqa: SLF001 -- likewise
+
+
+def test_an_address_serves_http(served: list[Any]) -> None:
+    """On the sandbox, which needs no key pair."""
+    result = runner.invoke(cli.app, ["--sandbox", "--http", "[::1]:8000"])
+
+    assert result.exit_code == 0, result.output
+    ((_, host, port),) = served
+    assert (host, port) == ("::1", 8000)
+
+
+def test_the_sandbox_does_not_get_a_real_key(
+    served: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has its own."""
+    monkeypatch.setenv("FIVETRAN_API_KEY", "real")
+    monkeypatch.setenv("FIVETRAN_API_SECRET", "canary")
+    seen: list[str] = []
+
+    def build(settings: Any, **_: Any) -> object:
+        seen.append(settings.api_secret.get_secret_value())
+        return object()
+
+    monkeypatch.setattr("mcp_server.server.build_server", build)
+
+    assert runner.invoke(cli.app, ["--sandbox"]).exit_code == 0
+    assert seen == [SANDBOX_SECRET]
+    assert len(served) == 1
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_the_demo_ends_with_its_own_exit_code(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a script can tell."""
+    monkeypatch.setattr(demo, "run_demo", lambda: code)
+
+    assert runner.invoke(cli.app, ["demo"]).exit_code == code
+
+
+@pytest.mark.parametrize(
+    "command", [["-m", "mcp_server"], ["-c", "from mcp_server.cli import main; main()"]]
+)
+def test_both_ways_to_start_it_are_the_same_command(command: list[str]) -> None:
+    """The module, and the function that the installed command calls."""
+    result = subprocess.run(  # noqa: S603 -- our own command
+        [sys.executable, *command, "--version"], capture_output=True, text=True, check=True
+    )
+
+    assert result.stdout == f"{__version__}\n"

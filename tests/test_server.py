@@ -1,0 +1,95 @@
+"""The server as a client meets it."""
+
+import re
+from contextlib import nullcontext
+from typing import Any
+
+import httpx
+import pytest
+from mcp import Client
+
+from mcp_server import __version__
+from mcp_server.fivetran.errors import ReadOnlyError
+from mcp_server.policy import Mode
+from mcp_server.sandbox import Sandbox
+from mcp_server.server import INSTRUCTIONS, all_specs, build_server, http_client
+from mcp_server.settings import load_settings
+from tests.support import Connect, serve
+
+
+async def test_the_server_says_what_it_is(connect: Connect) -> None:
+    """Name, version and instructions, on both revisions."""
+    async with connect() as caller:
+        info = caller.client.server_info
+        assert info
+        assert info.name == "fivetran"
+        assert info.version == __version__
+        assert caller.client.instructions == INSTRUCTIONS
+
+
+def test_the_instructions_are_short_and_name_only_what_exists() -> None:
+    """Every conversation pays for them."""
+    assert len(INSTRUCTIONS) < 900
+    names = {spec.name for spec in all_specs()}
+    assert set(re.findall(r"(?:list|get)_\w+", INSTRUCTIONS)) <= names
+
+
+def test_names_of_tools_are_unique() -> None:
+    """The SDK would drop the second without an error."""
+    names = [spec.name for spec in all_specs()]
+
+    assert len(names) == len(set(names)) == 17
+
+
+async def test_the_lifespan_ends_with_the_connection(sandbox: Sandbox) -> None:
+    """Whoever ends the process waits for it."""
+    server = serve(sandbox)
+    async with Client(server):
+        assert not server.closed.is_set()
+
+    assert server.closed.is_set()
+
+
+async def test_the_client_of_the_api_is_bound_to_one_address_and_key() -> None:
+    """Credentials go where the settings say, and nowhere else."""
+    seen: list[httpx.Request] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json={"code": "Success", "data": {"items": []}})
+
+    settings = load_settings(api_key="k", api_secret="s", base_url="https://proxy.example:8443")
+    async with Client(build_server(settings, upstream=httpx.MockTransport(handle))) as client:
+        await client.call_tool("list_groups", {})
+
+    (request,) = seen
+    assert str(request.url).startswith("https://proxy.example:8443/v1/groups?")
+    assert request.headers["authorization"] == "Basic azpz"
+    assert request.headers["user-agent"] == f"mcp-server-fivetran/{__version__}"
+
+
+@pytest.mark.parametrize("mode", ["read-only", "write", "full"])
+async def test_the_second_lock_refuses_changes_in_read_only_mode(mode: str) -> None:
+    """Even if a tool tried to send one."""
+    seen: list[str] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request.method)
+        return httpx.Response(200, json={})
+
+    settings = load_settings(api_key="k", api_secret="s", mode=mode)
+    locked = settings.mode_in_force is Mode.READ_ONLY
+    async with http_client(settings, httpx.MockTransport(handle)) as http:
+        await http.get("/v1/x")
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            with pytest.raises(ReadOnlyError) if locked else nullcontext():
+                await http.request(method, "/v1/x")
+
+    assert seen == (["GET"] if locked else ["GET", "POST", "PUT", "PATCH", "DELETE"])
+
+
+def test_a_clock_can_be_left_out() -> None:
+    """The real one is the default; no network is touched before a call."""
+    settings: Any = load_settings(api_key="k", api_secret="s")
+
+    assert build_server(settings).name == "fivetran"

@@ -1,0 +1,216 @@
+"""Settings: what is right, and everything that is wrong at once."""
+
+import pytest
+
+from mcp_server.policy import Mode
+from mcp_server.settings import (
+    REMEDIES,
+    TOOLSETS,
+    VARIABLES,
+    SettingsError,
+    is_loopback,
+    load_settings,
+    split_address,
+)
+from mcp_server.tools import TOOLSETS as DECLARED
+
+PAIR = {"FIVETRAN_API_KEY": "the-key", "FIVETRAN_API_SECRET": "the-canary-secret"}
+
+
+@pytest.fixture(name="environment")
+def _environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Set a key pair."""
+    for name, value in PAIR.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def problems_of(**arguments: object) -> str:
+    """Load settings that are wrong; the message."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(**arguments)
+    return str(caught.value)
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_key_pair_is_enough_and_the_mode_is_read_only() -> None:
+    """The safest choices are the defaults."""
+    settings = load_settings()
+
+    assert settings.mode_in_force is Mode.READ_ONLY
+    assert settings.toolset_names == frozenset(TOOLSETS)
+    assert settings.base_url == "https://api.fivetran.com"
+    assert settings.address is None
+    assert settings.api_secret.get_secret_value() == PAIR["FIVETRAN_API_SECRET"]
+    assert "canary" not in repr(settings)
+
+
+def test_without_a_key_pair_both_variables_are_named_with_their_remedy() -> None:
+    """A newcomer learns at once what to set."""
+    message = problems_of()
+
+    assert "FIVETRAN_API_KEY: it is not set" in message
+    assert "FIVETRAN_API_SECRET: it is not set" in message
+    assert "--sandbox" in message
+
+
+def test_the_sandbox_needs_no_key_pair() -> None:
+    """It is for trying without an account."""
+    assert load_settings(sandbox=True).sandbox is True
+
+
+def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody should have to start the server once for each mistake."""
+    for name, value in {
+        "FIVETRAN_BASE_URL": "http://api.fivetran.com",
+        "FIVETRAN_MCP_MODE": "everything",
+        "FIVETRAN_MCP_READ_ONLY": "perhaps",
+        "FIVETRAN_MCP_TOOLSETS": "connectors,syncz",
+        "FIVETRAN_MCP_SANDBOX": "maybe",
+        "FIVETRAN_MCP_HTTP": "0.0.0.0:8000",
+        "FIVETRAN_MCP_TIMEOUT": "0",
+        "FIVETRAN_MCP_LOG_LEVEL": "loud",
+        "FIVETRAN_MCP_LOG_FORMAT": "xml",
+        "FIVETRAN_MCP_READONLY": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    message = problems_of()
+
+    for name, variable in VARIABLES.items():
+        assert f"- {variable}: " in message, name
+        assert REMEDIES[name] in message
+    assert "FIVETRAN_MCP_READONLY: there is no such setting, did you mean" in message
+    assert len(message.splitlines()) == len(VARIABLES) + 2
+
+
+def test_a_variable_that_resembles_no_setting_is_named_without_a_guess(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    """A guess that is far off would mislead."""
+    environment.setenv("FIVETRAN_MCP_ZZZZZZZZZZZZZZZZZZZZZZ", "1")
+
+    message = problems_of()
+
+    assert "FIVETRAN_MCP_ZZZZZZZZZZZZZZZZZZZZZZ: there is no such setting; correct" in message
+
+
+def test_no_message_repeats_a_value(environment: pytest.MonkeyPatch) -> None:
+    """A secret pasted into the wrong variable stays out of logs."""
+    environment.setenv("FIVETRAN_MCP_MODE", "canary-value")
+
+    assert "canary" not in problems_of()
+
+
+def test_arguments_win_over_the_environment(environment: pytest.MonkeyPatch) -> None:
+    """The command line is nearer."""
+    environment.setenv("FIVETRAN_MCP_MODE", "full")
+
+    assert load_settings().mode_in_force is Mode.FULL
+    assert load_settings(mode="write").mode_in_force is Mode.WRITE
+
+
+def test_read_only_wins_over_every_mode(environment: pytest.MonkeyPatch) -> None:
+    """Whoever sets it means it."""
+    environment.setenv("FIVETRAN_MCP_READ_ONLY", "true")
+
+    assert load_settings(mode="full").mode_in_force is Mode.READ_ONLY
+
+
+def test_an_empty_variable_counts_as_not_set(environment: pytest.MonkeyPatch) -> None:
+    """Hosts pass inputs that a person left empty."""
+    environment.setenv("FIVETRAN_MCP_MODE", "")
+
+    assert load_settings().mode_in_force is Mode.READ_ONLY
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("connectors, groups", {"connectors", "groups"}),
+        ("syncs schemas", {"syncs", "schemas"}),
+        ("all", set(TOOLSETS)),
+        ("all,groups", set(TOOLSETS)),
+    ],
+)
+def test_toolsets_are_a_list_with_commas_or_spaces(text: str, names: set[str]) -> None:
+    """`all` stands for every one."""
+    assert load_settings(toolsets=text).toolset_names == names
+
+
+@pytest.mark.usefixtures("environment")
+def test_an_empty_list_of_toolsets_is_refused() -> None:
+    """A server without tools is a mistake."""
+    assert "FIVETRAN_MCP_TOOLSETS" in problems_of(toolsets=" , ")
+
+
+def test_the_named_toolsets_are_those_that_tools_declare() -> None:
+    """Two lists, one truth."""
+    assert {toolset.name for toolset in DECLARED} == set(TOOLSETS)
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.fivetran.com",
+        "ftp://api.fivetran.com",
+        "https://",
+        "api.fivetran.com",
+        "https://api.fivetran.com/v1",
+        "https://api.fivetran.com?x=1",
+        "https://key:secret@api.fivetran.com",
+        "http://127.0.0.1.evil.example",
+    ],
+)
+def test_an_address_that_could_leak_the_key_is_refused(url: str) -> None:
+    """Only https, only a host; plain http nowhere but on this machine."""
+    assert "FIVETRAN_BASE_URL" in problems_of(base_url=url)
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    "url", ["https://proxy.example:8443", "http://127.0.0.1:9000/", "http://localhost:1"]
+)
+def test_another_address_may_be_https_or_on_this_machine(url: str) -> None:
+    """A trailing slash does no harm."""
+    assert load_settings(base_url=url).base_url == url.rstrip("/")
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:8000", ("127.0.0.1", 8000)),
+        ("localhost:0", ("localhost", 0)),
+        ("[::1]:80", ("::1", 80)),
+        ("127.0.0.2:65535", ("127.0.0.2", 65535)),
+    ],
+)
+def test_a_loopback_address_can_be_served_on(text: str, address: tuple[str, int]) -> None:
+    """IPv6 in brackets."""
+    assert load_settings(http=text).address == address
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    "text", ["0.0.0.0:80", "example.com:80", "192.168.1.1:80", "8000", "127.0.0.1:", "127.0.0.1:x"]
+)
+def test_other_addresses_are_refused(text: str) -> None:
+    """There is no authentication yet."""
+    assert "FIVETRAN_MCP_HTTP" in problems_of(http=text)
+
+
+def test_a_port_that_does_not_exist_is_no_address() -> None:
+    """Ports end at 65535."""
+    with pytest.raises(ValueError, match="address"):
+        split_address("127.0.0.1:65536")
+
+
+@pytest.mark.parametrize(
+    ("host", "answer"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("::", False)]
+)
+def test_loopback_is_told_by_the_address(host: str, answer: bool) -> None:
+    """And by the one name."""
+    assert is_loopback(host) is answer

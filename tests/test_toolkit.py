@@ -1,0 +1,75 @@
+"""How tools are declared, and what a wrong declaration leads to."""
+
+from typing import Annotated
+
+import pytest
+from mcp.server.mcpserver import Resolve
+from pydantic import BaseModel
+
+from mcp_server.toolkit import Confirm, Effect, Plan, Result, Toolset, build, tidy
+
+
+class Nothing(Result):
+    """An empty answer."""
+
+
+async def _plan() -> Plan:
+    return Plan(preview=None)
+
+
+async def unconfirmed(plan: Annotated[Plan, Resolve(_plan)]) -> Nothing:  # noqa: ARG001 -- a declaration
+    """Have a plan and no confirm."""
+    return Nothing()
+
+
+async def unplanned(confirm: Confirm = False) -> Nothing:  # noqa: ARG001 -- a declaration
+    """Have a confirm and no plan."""
+    return Nothing()
+
+
+async def plain() -> Nothing:
+    """Do nothing."""
+    return Nothing()
+
+
+@pytest.mark.parametrize(
+    ("fn", "effect"),
+    [
+        (plain, Effect.DESTRUCTIVE),
+        (unplanned, Effect.DESTRUCTIVE),
+        (unconfirmed, Effect.WRITE),
+        (unplanned, Effect.WRITE),
+    ],
+)
+def test_what_can_be_destructive_cannot_be_declared_without_a_plan_and_confirm(
+    fn: object, effect: Effect
+) -> None:
+    """Forgetting one must not be silent."""
+    toolset = Toolset("test")
+
+    with pytest.raises(TypeError, match="needs `confirm` and a `plan`"):
+        toolset.tool(title="T", effect=effect)(fn)  # type: ignore[arg-type] # as a mistake would be
+    assert toolset.specs == []
+
+
+def test_a_declared_tool_has_its_name_and_docstring() -> None:
+    """The docstring is what the model reads, without its indentation."""
+    toolset = Toolset("test")
+    toolset.tool(title="Plain", effect=Effect.READ)(plain)
+
+    tool = build(toolset.specs[0])
+    assert tool.name == "plain"
+    assert tool.description == "Do nothing."
+    assert tool.parameters["additionalProperties"] is False
+
+
+def test_a_union_has_no_place_in_a_schema() -> None:
+    """Some hosts reject the whole list of tools for one."""
+
+    class Either(BaseModel):
+        """Hold one of two types."""
+
+        value: int | str
+
+    with pytest.raises(TypeError, match="a union has no place"):
+        tidy(Either.model_json_schema())

@@ -1,0 +1,128 @@
+"""Text and values from outside."""
+
+import json
+
+import pytest
+
+from mcp_server.untrusted import (
+    REDACTED,
+    clean,
+    clean_name,
+    fit,
+    is_mask,
+    is_secret_name,
+    redact,
+    scrub,
+)
+
+HIDDEN = "\x00\x1b[31m\u200b\u202e\u2066\ufeff\u00ad\U000e0041\x85\u2028"
+
+# Every name that Fivetran's OpenAPI document marks `format: password`, but for those that name no
+# secret (an id, a host, a container); and those that it forgets to mark.
+SECRET_NAMES = """
+abs_connection_string access_key access_key_id access_key_secret access_token account_key
+account_token admin_api_key agent_password api_access_token api_key api_key_2 api_key_api_secret
+api_password api_secret api_secret_key api_token app_key app_secret application_key asm_password
+auth_code auth_secret auth_token aws_secret_access_key bearer_token blob_sas_url certificate
+client_cert client_cert_key client_certificate client_key client_private_key client_secret
+company_key connect_password connection_string consumer_key consumer_secret credentials dsv_password
+ftp_password function_key integration_key key key_password keystore keystore_password
+login_password oauth2_secret oauth_subscription_key oauth_token oauth_token_secret
+pass_phrase passphrase password pat_secret personal_access_token pgp_pass_phrase pgp_secret_key
+primary_key private_access_token private_key private_token public_key refresh_token role_arn
+s3role_arn s3_role_arn salesforce_security_token sasl_plain_key sasl_plain_secret
+sasl_scram256_key sasl_scram512_secret schema_registry_api_key schema_registry_key secret
+secret_access_key secret_key secret_value secrets secured_signon_key sender_password
+service_account_key sftp_password shard_authorization_id storage_account_key subscription_key
+system_user_access_token tde_certificate tde_private_key tde_wallet_password token token_key
+token_secret trusted_cert truststore user_key user_token webhook_secret workspace_token
+ws_certificate x_api_key x_key x_master_key x_user_token api_username query_param_value
+""".split()  # noqa: SIM905 -- a list of a hundred names is read like this
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES)
+def test_a_field_named_like_a_secret_is_one(name: str) -> None:
+    """However it is written."""
+    assert is_secret_name(name)
+    assert is_secret_name(name.upper())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *["host", "port", "user", "database", "schema_prefix", "update_method", "bucket"],
+        *["sync_mode", "primary", "keyspace", "authentic", "monkey", "spin", "tables"],
+    ],
+)
+def test_a_field_that_explains_a_connector_is_shown(name: str) -> None:
+    """Redacting everything would be of no use."""
+    assert not is_secret_name(name)
+
+
+def test_what_does_not_show_is_dropped_and_white_space_folded() -> None:
+    """Control, zero width, bidi and tag characters can hide or turn text."""
+    assert clean(f"a{HIDDEN}b\n\n  c\t日本語 é") == "a[31mb c 日本語 é".replace("[31mb", "[31m b")
+
+
+def test_a_long_text_is_cut_and_says_how_much_is_missing() -> None:
+    """Never silently."""
+    assert clean("x" * 1000, 10) == "x" * 10 + "… [990 more characters]"
+
+
+def test_a_name_keeps_its_spaces_and_loses_only_what_does_not_show() -> None:
+    """Names are arguments of the next call."""
+    assert clean_name(f"a  b{HIDDEN}/..% c") == "a  b[31m/..% c"
+
+
+@pytest.mark.parametrize(
+    ("value", "answer"), [("*", True), ("******", True), ("", False), ("*a*", False), (None, False)]
+)
+def test_only_asterisks_are_a_mask(value: object, answer: bool) -> None:
+    """The API shows six or eight of them."""
+    assert is_mask(value) is answer
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgres://joe:hunter2@db/x", f"postgres://{REDACTED}@db/x"),
+        ("Authorization: Basic YWJjZGVmZ2g=", f"Authorization: Basic {REDACTED}"),
+        ("bearer eyJhbGciOi.J9", f"bearer {REDACTED}"),
+        ("https://db.example/path:1@2", "https://db.example/path:1@2"),
+    ],
+)
+def test_credentials_inside_a_text_are_redacted(text: str, shown: str) -> None:
+    """Connection errors like to quote them."""
+    assert scrub(text) == shown
+
+
+def test_json_is_redacted_at_every_depth() -> None:
+    """By name, by mask, inside texts, and in lists of key and value."""
+    value = {
+        "host": "db\u202e",
+        "password": "canary1",
+        "nested": [{"api_key": "canary2", "port": 5432}, "x://u:canary3@h"],
+        "other": "********",
+        "secrets_list": [{"key": "NAME", "value": "canary4"}],
+        "pairs": [{"key": "NAME", "value": "canary5"}],
+        "flag": True,
+        "none": None,
+    }
+
+    shown = redact(value)
+
+    assert "canary" not in json.dumps(shown)
+    assert shown["host"] == "db"
+    assert shown["nested"][0] == {"api_key": REDACTED, "port": 5432}
+    assert shown["other"] == REDACTED
+    assert shown["pairs"] == [{"key": "NAME", "value": REDACTED}]
+    assert shown["flag"] is True
+    assert shown["none"] is None
+
+
+def test_what_does_not_fit_is_named_with_its_size() -> None:
+    """The smallest entries are kept, in their order."""
+    kept, left = fit({"b": "x" * 100, "a": 1, "c": [2]}, 20)
+
+    assert kept == {"a": 1, "c": [2]}
+    assert left == {"b": 102}
