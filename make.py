@@ -30,7 +30,7 @@ def run(*command: str) -> None:
 
 
 def fingerprint() -> str:
-    """What the environment was made from; a changed one is made anew."""
+    """Tell what the environment is made from; a changed one is made anew."""
     pins = (ROOT / "requirements" / "dev.txt").read_bytes()
     project = (ROOT / "pyproject.toml").read_bytes()
     return hashlib.sha256(pins + project + sys.version.encode() + str(ROOT).encode()).hexdigest()

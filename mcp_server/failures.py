@@ -21,7 +21,10 @@ _MEANINGS: Final[tuple[tuple[type[errors.FivetranError], str, str, str], ...]] =
         errors.BadSegmentError,
         "invalid_arguments",
         "An id or name is empty or a dot segment, so it cannot be asked for",
-        "Take ids from list_connectors and names from get_schema_config.",
+        (
+            "Take ids from list_connectors. A schema or table that is really named so cannot be read"
+            " through Fivetran's API; get_schema_config has what is known of it."
+        ),
     ),
     (
         errors.ReadOnlyError,

@@ -33,7 +33,7 @@ from mcp_server.toolkit import (
     accepted,
     build,
 )
-from mcp_server.untrusted import clean_name
+from mcp_server.untrusted import clean_name, hide, secrets_in
 
 _log = structlog.stdlib.get_logger("mcp_server.gate")
 
@@ -163,18 +163,18 @@ class GatedTool(Tool):
         except Exception as error:  # noqa: BLE001 -- the boundary: every failure becomes an answer
             failure = self._explain(error, arguments)
             self._log_call(arguments, started, failure)
-            return answer_failure(failure)
+            return answer_failure(failure, secrets_in(arguments))
         if isinstance(result, InputRequiredResult):
             return result
         self._log_call(arguments, started, None)
-        return answer(result)
+        return answer(result, secrets_in(arguments))
 
     def _explain(self, error: Exception, arguments: Mapping[str, Any]) -> ToolFailure:
         cause = error.__cause__ if isinstance(error, ToolError) else error
         if isinstance(cause, ToolFailure):
             return cause
         if type(error) is ToolError and isinstance(cause, ValidationError):
-            return wrong_arguments(self.name, cause, accepted(self))
+            return wrong_arguments(self.name, cause, self.parameters["properties"])
         return failures.explain(cause or error, self.spec, arguments)
 
     def _log_call(
@@ -191,13 +191,13 @@ class GatedTool(Tool):
         )
 
 
-def answer(result: Result) -> CallToolResult:
+def answer(result: Result, secrets: frozenset[str] = frozenset()) -> CallToolResult:
     """Say the same twice: hosts show the model either the structure or the text."""
-    content = result.model_dump(mode="json", exclude_none=True)
+    content = hide(result.model_dump(mode="json", exclude_none=True), secrets)
     return CallToolResult(content=[_text(content)], structured_content=content)
 
 
-def answer_failure(failure: ToolFailure) -> CallToolResult:
+def answer_failure(failure: ToolFailure, secrets: frozenset[str] = frozenset()) -> CallToolResult:
     """Give a failure as text only: older clients reject an error with a structure of its own."""
     error: dict[str, Any] = {
         "code": failure.code,
@@ -207,7 +207,9 @@ def answer_failure(failure: ToolFailure) -> CallToolResult:
     }
     if failure.retry_after_seconds is not None:
         error["retry_after_seconds"] = failure.retry_after_seconds
-    return CallToolResult(is_error=True, content=[_text({"error": {**error, **failure.details}})])
+    return CallToolResult(
+        is_error=True, content=[_text({"error": hide({**error, **failure.details}, secrets)})]
+    )
 
 
 def _text(value: Any) -> TextContent:
@@ -216,13 +218,13 @@ def _text(value: Any) -> TextContent:
     )
 
 
-def wrong_arguments(tool: str, error: ValidationError, names: Sequence[str]) -> ToolFailure:
+def wrong_arguments(tool: str, error: ValidationError, arguments: Mapping[str, Any]) -> ToolFailure:
     """Name each wrong argument and its fix, and never a value."""
     issues = error.errors(include_url=False, include_context=False, include_input=False)
     problems = [
         {
             "argument": clean_name(".".join(map(str, issue["loc"])))[:100] or "(all)",
-            "problem": _problem(issue["type"], issue["msg"], issue["loc"], names),
+            "problem": _problem(issue["type"], issue["msg"], issue["loc"], arguments),
         }
         for issue in issues[:MOST_PROBLEMS]
     ]
@@ -232,17 +234,30 @@ def wrong_arguments(tool: str, error: ValidationError, names: Sequence[str]) -> 
         f"{tool} was not called: "
         + "; ".join(f"{p['argument']}: {p['problem']}" for p in problems)
         + (f"; and {left} more" if left else ""),
-        hint=f"Nothing was sent. Correct the arguments; it takes: {', '.join(names) or 'none'}.",
+        hint=f"Nothing was sent. Correct the arguments; it takes: {', '.join(arguments) or 'none'}.",
     )
 
 
-def _problem(kind: str, message: str, place: tuple[int | str, ...], names: Sequence[str]) -> str:
+def _problem(
+    kind: str, message: str, place: tuple[int | str, ...], arguments: Mapping[str, Any]
+) -> str:
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(place[-1]), names, n=1) if len(place) == 1 else []
+        near = difflib.get_close_matches(str(place[-1]), arguments, n=1) if len(place) == 1 else []
         return "unknown" + (f", did you mean {near[0]}?" if near else "")
     if kind == "missing":
         return "is required"
-    return message[:1].lower() + message[1:]
+    if kind == "string_pattern_mismatch":
+        about = arguments.get(str(place[0]), {}).get("description", "")
+        return f"has not the form of one. {about}".strip()
+    return _IN_JSON.get(kind, message[:1].lower() + message[1:])
+
+
+_IN_JSON: Final = {
+    "dict_type": "should be an object",
+    "model_type": "should be an object",
+    "list_type": "should be a list",
+}
+"""What pydantic says in Python's words."""
 
 
 def _unknown_tool(name: str, names: Sequence[str]) -> ToolFailure:

@@ -146,11 +146,15 @@ Maybe = Annotated[T | None, BeforeValidator(_present)]
 """An argument that may be left out; null is refused, for it could mean "clear" as well as "any"."""
 
 
-def _no_bool(value: Any) -> Any:
-    # In Python True == 1, so a Literal of numbers would take it.
+def _whole(value: Any) -> Any:
+    # To JSON Schema 10.0 is an integer; to Python True == 1, so a Literal of numbers would take it.
     if isinstance(value, bool):
         raise PydanticCustomError("int_type", "Input should be a valid integer")
-    return value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = BeforeValidator(_whole)
+"""Takes any number without a fraction."""
 
 
 ConnectorId = Annotated[
@@ -163,7 +167,7 @@ AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 NameContains = Annotated[
     str, Field(min_length=1, max_length=200, description="Part of the name, in any case.")
 ]
-Limit = Annotated[int, Field(ge=1, le=500, description="Most rows to return.")]
+Limit = Annotated[int, Whole, Field(ge=1, le=500, description="Most rows to return.")]
 CursorText = Annotated[
     str,
     Field(
@@ -185,7 +189,7 @@ Confirm = Annotated[
 ]
 Minutes = Annotated[
     Literal[1, 5, 15, 30, 60, 120, 180, 360, 480, 720, 1440],
-    BeforeValidator(_no_bool),
+    Whole,
     Field(description="Minutes between syncs."),
 ]
 ScheduleType = Annotated[
@@ -313,7 +317,8 @@ def _tidy(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str
     flat: dict[str, Any] = {}
     for key, value in schema.items():
         match key, value:
-            case ("title" | "$defs", _) | ("default", None):
+            # Hosts that know little of JSON Schema reject `propertyNames`; it is checked all the same.
+            case ("title" | "$defs" | "propertyNames", _) | ("default", None):
                 pass
             case "$ref", str():
                 flat = {**_tidy(definitions[value.rpartition("/")[2]], definitions), **flat}

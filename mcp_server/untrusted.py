@@ -11,11 +11,25 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 REDACTED: Final = "[redacted]"
+SHORTEST: Final = 4
+"""Characters from which a credential is looked for in answers; shorter ones are in every word."""
 LONGEST_TEXT: Final = 600
 """Characters of one text from outside that are shown; the rest is counted, not shown."""
 
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that do not show: control, format (zero width, bidi), and the like."""
+_BLANKS: Final = frozenset(
+    map(
+        chr,
+        (
+            *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
+            *range(0x180B, 0x1810),
+            *range(0xFE00, 0xFE10),
+            *range(0xE0100, 0xE01F0),
+        ),
+    )
+)
+"""Letters and marks that do not show either; variation selectors are known to hide text."""
 
 _MASK: Final = re.compile(r"\*+")
 # The names that Fivetran's OpenAPI document marks `format: password`, and those it forgets to.
@@ -28,14 +42,19 @@ _SECRET_NAME: Final = re.compile(
     r"signature|query_param_value|api_user(name|_identifier)|private_link_uri",
     re.IGNORECASE,
 )
-_URL_PASSWORD: Final = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]+(?=@)")
+# Up to the last @: a password may hold any character, and hiding a path does less harm.
+_URL_PASSWORD: Final = re.compile(r"(?<=://)[^\s\"'<>]+(?=@)")
 _BEARER: Final = re.compile(r"\b(basic|bearer)\s+[a-z0-9+/._~=-]{8,}", re.IGNORECASE)
+
+
+def _shows(character: str) -> bool:
+    return unicodedata.category(character) not in _INVISIBLE and character not in _BLANKS
 
 
 def clean(text: str, longest: int = LONGEST_TEXT) -> str:
     """Drop characters that do not show, fold white space, and say how much was left out."""
     folded = " ".join(text.split())
-    shown = "".join(c for c in folded if unicodedata.category(c) not in _INVISIBLE)
+    shown = "".join(filter(_shows, folded))
     if len(shown) <= longest:
         return shown
     return f"{shown[:longest]}… [{len(shown) - longest} more characters]"
@@ -43,7 +62,7 @@ def clean(text: str, longest: int = LONGEST_TEXT) -> str:
 
 def clean_name(name: str) -> str:
     """Drop characters that do not show from a name, and nothing else: names are arguments."""
-    return "".join(c for c in name if unicodedata.category(c) not in _INVISIBLE)
+    return "".join(filter(_shows, name))
 
 
 def is_mask(value: object) -> bool:
@@ -65,10 +84,10 @@ def redact(value: Any) -> Any:
     """Copy JSON, with every credential replaced and every other text cleaned."""
     if isinstance(value, Mapping):
         # `{"key": ..., "value": ...}` is how Functions and the Connector SDK list their secrets.
-        pair = value.keys() == {"key", "value"}
+        pair = {"key", "value"} <= value.keys()
         return {
             clean_name(str(k)): REDACTED
-            if (is_secret_name(str(k)) and not pair) or (pair and k == "value")
+            if (k == "value" if pair and k in {"key", "value"} else is_secret_name(str(k)))
             else redact(v)
             for k, v in value.items()
         }
@@ -79,17 +98,48 @@ def redact(value: Any) -> Any:
     return value
 
 
+def secrets_in(value: Any, *, named: bool = False) -> frozenset[str]:
+    """Find the credentials in arguments, so that no answer repeats one."""
+    if isinstance(value, Mapping):
+        pair = {"key", "value"} <= value.keys()
+        return frozenset().union(
+            *(
+                secrets_in(v, named=named or (k == "value" if pair else is_secret_name(str(k))))
+                for k, v in value.items()
+            )
+        )
+    if isinstance(value, list):
+        return frozenset().union(*(secrets_in(item, named=named) for item in value))
+    return frozenset({value} if named and isinstance(value, str) and len(value) >= SHORTEST else ())
+
+
+def hide(value: Any, secrets: frozenset[str]) -> Any:
+    """Copy JSON without these credentials, wherever they stand."""
+    if isinstance(value, Mapping):
+        return {k: hide(v, secrets) for k, v in value.items()}
+    if isinstance(value, list):
+        return [hide(item, secrets) for item in value]
+    if isinstance(value, str):
+        for secret in sorted(secrets, key=len, reverse=True):
+            value = value.replace(secret, REDACTED)
+    return value
+
+
+def _bytes(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+
+
 def fit(values: Mapping[str, Any], budget: int) -> tuple[dict[str, Any], dict[str, int]]:
     """Keep the smallest entries that fit into `budget` bytes of JSON; name the rest with sizes."""
-    sizes = {k: len(json.dumps(v, ensure_ascii=False).encode()) for k, v in values.items()}
+    sizes = {k: _bytes(k) + _bytes(v) + len(":,") for k, v in values.items()}
     kept: set[str] = set()
     used = 0
     for key in sorted(sizes, key=lambda k: sizes[k]):
-        used += sizes[key] + len(key)
+        used += sizes[key]
         if used > budget:
             break
         kept.add(key)
     return (
         {k: v for k, v in values.items() if k in kept},
-        {k: sizes[k] for k in values if k not in kept},
+        {k: _bytes(v) for k, v in values.items() if k not in kept},
     )

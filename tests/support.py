@@ -20,6 +20,21 @@ ERAS = ("auto", "legacy")
 """How a client asks for the protocol: the newest, 2026-07-28, and 2025-11-25."""
 
 
+HOSTILE = {
+    "another resource": "../groups/g1",
+    "a slash": "a/b",
+    "encoded dots": "%2e%2e",
+    "a query": "?x=1",
+    "a line break": "solid_anchor\n",
+    "nothing": "",
+    "10 kB": "a" * 10_000,
+    "dots": "..",
+    "a fragment": "x#y",
+    "a null byte": "x\x00",
+}
+"""Ids that want to leave their place in a path."""
+
+
 class Clock:
     """Stands still unless told otherwise."""
 
@@ -70,6 +85,15 @@ def nowhere() -> Iterator[TextIO]:
     """Give a file for what a process logs, when nobody wants to read it."""
     with Path(os.devnull).open("w", encoding="utf-8") as file:
         yield file
+
+
+def changes(sandbox: Sandbox) -> list[tuple[str, str, Any]]:
+    """Tell what was sent besides reads: method, path, body."""
+    return [
+        (received.method, received.path, json.loads(received.body))
+        for received in sandbox.requests
+        if received.method != "GET"
+    ]
 
 
 def text_of(result: CallToolResult) -> str:

@@ -20,22 +20,10 @@ from mcp_server.sandbox import Fault, Sandbox
 from mcp_server.server import all_specs
 from mcp_server.settings import TOOLSETS
 from mcp_server.toolkit import Confirm, Effect, Plan, Preview, Result, Target, Toolset
-from tests.support import Caller, Connect, text_of
+from tests.support import HOSTILE, Caller, Connect, text_of
 
 EVERY = frozenset({*TOOLSETS, "test"})
 SPECS = {spec.name: spec for spec in all_specs()}
-HOSTILE = {
-    "another resource": "../groups/g1",
-    "a slash": "a/b",
-    "encoded dots": "%2e%2e",
-    "a query": "?x=1",
-    "a line break": "solid_anchor\n",
-    "nothing": "",
-    "10 kB": "a" * 10_000,
-    "dots": "..",
-    "a fragment": "x#y",
-    "a null byte": "x\x00",
-}
 # Enough to pass the schema of each tool, but for the id.
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "create_connector": {"service": "postgres", "config": {"schema_prefix": "x"}},
@@ -142,6 +130,7 @@ async def test_a_hostile_id_is_refused_by_every_tool_before_anything_is_sent(
 
         assert error["code"] == "invalid_arguments"
         assert f"{name}: " in error["message"]
+        assert f"from `list_{name[:-3]}s`" in error["message"]
         assert len(error["message"]) < 300
     assert len(IDS) == len(SPECS) - 1, "list_groups alone takes no id"
     assert not sandbox.requests
@@ -191,6 +180,16 @@ async def test_objects_that_arrive_as_text_are_read_and_other_texts_left_alone(
 
     assert sandbox.connections["solid_anchor"]["config"]["database"] == "other"
     assert answer["connectors"] == []
+
+
+async def test_a_whole_number_may_be_written_with_a_point(caller: Caller, sandbox: Sandbox) -> None:
+    """To JSON Schema 10.0 is an integer; 1.5 and true are none."""
+    assert await caller.ok("list_groups", limit=2.0)
+    await caller.ok("set_sync_frequency", connector_id="solid_anchor", minutes=60.0)
+    for value in (1.5, True, "10"):
+        assert "limit: " in (await caller.error("list_groups", limit=value))["message"]
+
+    assert json.loads(sandbox.requests[-1].body)["sync_frequency"] == 60
 
 
 @pytest.mark.parametrize("value", ["true", "yes", 1, "True"])
@@ -338,6 +337,27 @@ async def test_each_failure_says_what_happened_to_what_and_what_to_do(
     if code == "rate_limited":
         assert error["retry_after_seconds"] == 1800
     assert await caller.ok("get_connector", connector_id="solid_anchor")
+
+
+async def test_no_answer_repeats_a_credential_that_was_just_given(
+    caller: Caller, sandbox: Sandbox
+) -> None:
+    """Fivetran and the source like to quote what they did not accept."""
+    config = {"password": "canary-one", "host": "db.example", "secret_key": "canary-two"}
+    body = {"code": "InvalidInput", "message": "bad value 'canary-one' for password"}
+    sandbox.fail(Fault(method="PATCH", status=400, body=body))
+    refused = await caller.error("update_connector", connector_id="solid_anchor", config=config)
+    tests = [
+        {"title": "t", "status": "FAILED", "message": "no canary-two", "details": ["canary-one"]}
+    ]
+    sandbox.fail(
+        Fault(method="PATCH", status=200, body={"data": {"id": "x", "setup_tests": tests}})
+    )
+    failed = await caller.ok("update_connector", connector_id="solid_anchor", config=config)
+
+    assert "bad value '[redacted]'" in refused["fivetran"]["message"]
+    assert failed["setup_tests"][0]["message"] == "no [redacted]"
+    assert "canary" not in json.dumps([refused, failed])
 
 
 def test_every_error_of_the_client_has_a_meaning() -> None:

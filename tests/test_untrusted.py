@@ -9,13 +9,17 @@ from mcp_server.untrusted import (
     clean,
     clean_name,
     fit,
+    hide,
     is_mask,
     is_secret_name,
     redact,
     scrub,
+    secrets_in,
 )
 
-HIDDEN = "\x00\x1b[31m\u200b\u202e\u2066\ufeff\u00ad\U000e0041\x85\u2028"
+HIDDEN = (
+    "\u3164\u034f\ufe0f\U000e0101\x00\x1b[31m\u200b\u202e\u2066\ufeff\u00ad\U000e0041\x85\u2028"
+)
 
 # Every name that Fivetran's OpenAPI document marks `format: password`, but for those that name no
 # secret (an id, a host, a container); and those that it forgets to mark.
@@ -88,7 +92,9 @@ def test_only_asterisks_are_a_mask(value: object, answer: bool) -> None:
         ("postgres://joe:hunter2@db/x", f"postgres://{REDACTED}@db/x"),
         ("Authorization: Basic YWJjZGVmZ2g=", f"Authorization: Basic {REDACTED}"),
         ("bearer eyJhbGciOi.J9", f"bearer {REDACTED}"),
-        ("https://db.example/path:1@2", "https://db.example/path:1@2"),
+        ("https://canary@db.example/x", f"https://{REDACTED}@db.example/x"),
+        ("x://u:p@ss/w@h and more", f"x://{REDACTED}@h and more"),
+        ("https://db.example/a:1", "https://db.example/a:1"),
     ],
 )
 def test_credentials_inside_a_text_are_redacted(text: str, shown: str) -> None:
@@ -104,7 +110,7 @@ def test_json_is_redacted_at_every_depth() -> None:
         "nested": [{"api_key": "canary2", "port": 5432}, "x://u:canary3@h"],
         "other": "********",
         "secrets_list": [{"key": "NAME", "value": "canary4"}],
-        "pairs": [{"key": "NAME", "value": "canary5"}],
+        "pairs": [{"key": "NAME", "value": "canary5", "note": "n", "token": "canary6"}],
         "flag": True,
         "none": None,
     }
@@ -115,7 +121,7 @@ def test_json_is_redacted_at_every_depth() -> None:
     assert shown["host"] == "db"
     assert shown["nested"][0] == {"api_key": REDACTED, "port": 5432}
     assert shown["other"] == REDACTED
-    assert shown["pairs"] == [{"key": "NAME", "value": REDACTED}]
+    assert shown["pairs"] == [{"key": "NAME", "value": REDACTED, "note": "n", "token": REDACTED}]
     assert shown["flag"] is True
     assert shown["none"] is None
 
@@ -126,3 +132,27 @@ def test_what_does_not_fit_is_named_with_its_size() -> None:
 
     assert kept == {"a": 1, "c": [2]}
     assert left == {"b": 102}
+
+
+def test_many_small_entries_stay_within_the_budget() -> None:
+    """Quotes, colons and commas count."""
+    kept, left = fit({f"entry{n}": n for n in range(20_000)}, 10_000)
+
+    assert len(json.dumps(kept, separators=(",", ":"))) <= 10_001
+    assert len(kept) + len(left) == 20_000
+
+
+def test_credentials_of_arguments_are_found_and_hidden_anywhere() -> None:
+    """By the name of their field, at every depth; the longest first."""
+    secrets = secrets_in(
+        {
+            "connector_id": "solid_anchor",
+            "config": {"host": "db.example", "password": "canary", "port": 1, "pin": "123"},
+            "auth": {"client_access": {"client_secret": ["canary-long"]}},
+            "pairs": [{"key": "NAME", "value": "canary-pair"}],
+        }
+    )
+
+    assert secrets == {"canary", "canary-long", "canary-pair"}
+    shown = hide({"a": ["bad canary-long", {"b": "canary"}], "n": 1}, secrets)
+    assert shown == {"a": [f"bad {REDACTED}", {"b": REDACTED}], "n": 1}

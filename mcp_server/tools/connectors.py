@@ -1,11 +1,14 @@
 """Tools on connectors as such: find, read, create, change, delete."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 from mcp.server.mcpserver import Resolve
 from pydantic import Field
 
+from mcp_server.fivetran import Fivetran as Client
+from mcp_server.fivetran.errors import ForbiddenError
 from mcp_server.fivetran.models import Connection, ConnectionDetails
 from mcp_server.toolkit import (
     Confirm,
@@ -106,11 +109,19 @@ async def list_connectors(
         limit=limit,
         keep=keep,
     )
+    if group_id and not found.rows and cursor is None:
+        # An empty list must not hide a wrong id.
+        await _check_group(fivetran, group_id)
     return ConnectorList(
         connectors=[row(connection) for connection in found.rows],
         complete=found.next_cursor is None,
         next_cursor=found.next_cursor,
     )
+
+
+async def _check_group(fivetran: Client, group_id: str) -> None:
+    with suppress(ForbiddenError):  # a key may see connectors and no groups
+        await fivetran.groups.get(group_id)
 
 
 @toolset.tool(title="Get connector", effect=Effect.READ)

@@ -20,7 +20,7 @@ from mcp_server.toolkit import (
     ToolFailure,
 )
 from mcp_server.tools.results import name_of
-from mcp_server.tools.syncs import toolset
+from mcp_server.tools.syncs import refuse_incomplete, toolset
 from mcp_server.tools.targets import count_of, find_tables, target_of
 
 Tables = Annotated[
@@ -57,6 +57,7 @@ async def plan_resync(
             hint='Name them, e.g. {"public": ["orders"]}, or say scope="connector" for everything.',
         )
     connection = await fivetran.connections.get(connector_id)
+    refuse_incomplete(connection)
     if tables is None:
         named, what = None, "everything this connector syncs"
         size = await count_of(fivetran, connector_id)

@@ -6,7 +6,7 @@ from mcp.server.mcpserver import Resolve
 from pydantic import Field
 
 from mcp_server.fivetran import Fivetran as Client
-from mcp_server.fivetran.errors import OutcomeUnknownError
+from mcp_server.fivetran.errors import FivetranError, OutcomeUnknownError
 from mcp_server.fivetran.models import SchemaConfig
 from mcp_server.toolkit import Confirm, ConnectorId, Effect, Fivetran, Maybe, Result, ToolFailure
 from mcp_server.tools.schema_plan import (
@@ -20,7 +20,7 @@ from mcp_server.tools.schema_plan import (
     plan_schema_change,
     shown,
 )
-from mcp_server.tools.schemas import toolset
+from mcp_server.tools.schemas import NO_COLUMNS, toolset
 
 MOST_SHOWN: Final = 100
 
@@ -52,7 +52,7 @@ class SchemaChanged(Result):
     effect=Effect.WRITE,
     idempotent=True,
     rejected_hint="If a sync is running, pause_connector, wait until get_sync_status says paused,"
-    " call again, resume_connector.",
+    f" call again, resume_connector. {NO_COLUMNS}",
 )
 async def update_schema_config(
     connector_id: ConnectorId,
@@ -86,10 +86,13 @@ async def _apply(fivetran: Client, connector_id: str, plan: SchemaPlan) -> list[
         await fivetran.schemas.update(connector_id, plan.body)
     except OutcomeUnknownError as error:
         lost = error
-    config = await fivetran.schemas.get(connector_id)
+    try:
+        config = await fivetran.schemas.get(connector_id)
+    except FivetranError:
+        raise lost or OutcomeUnknownError("accepted, but it could not be read back") from None
     applied = [_confirmed(change, config) for change in plan.changes]
     missing = [c for c, seen in zip(plan.changes, applied, strict=True) if seen is None]
-    if missing and lost:
+    if lost and not all(seen and not seen.unconfirmed for seen in applied):
         raise lost
     if missing:
         raise ToolFailure(

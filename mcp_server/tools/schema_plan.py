@@ -120,6 +120,12 @@ async def plan_schema_change(
     fivetran: Fivetran,
 ) -> SchemaPlan:
     """Check every name and lock, find what differs, and tell what that leads to."""
+    if schema_change_handling is None and not schemas:
+        raise ToolFailure(
+            "invalid_arguments",
+            "update_schema_config was not called: there is nothing to change in these arguments",
+            hint="Name schemas, or a schema_change_handling.",
+        )
     config = await fivetran.schemas.get(connector_id)
     wanted = schemas or {}
     items = [item async for item in _items(fivetran, connector_id, config, wanted)]
@@ -137,14 +143,15 @@ async def plan_schema_change(
         preview = Preview(
             target=await target_of(fivetran, connection),
             effect=_effect(disabled, changes),
-            lost="Dropped from the destination, being in LIVE mode: " + _named_items(drops)
-            if drops
-            else "Nothing is removed; disabled data stays in the destination and gets no updates.",
+            lost=_lost(drops, changes),
             size=f"{len(changes)} {'setting' if len(changes) == 1 else 'settings'} changed",
             undo="Switching back loads the table again from the source (historical sync).",
         )
     return SchemaPlan(
-        preview=preview, changes=changes, body=body, warnings=_warnings(changes, len(drops))
+        preview=preview,
+        changes=changes,
+        body=body,
+        warnings=_warnings(changes, len(drops), _off(items)),
     )
 
 
@@ -155,7 +162,7 @@ async def _items(
     wanted: Mapping[str, SchemaChange],
 ) -> AsyncIterator[Item]:
     """Resolve what the call names, parents before children; unknown names are refused."""
-    reads = 0
+    named_tables: list[tuple[tuple[str, str], Table, TableChange]] = []
     for wanted_schema, schema_change in wanted.items():
         name = find_name(wanted_schema, config.schemas, "schema")
         schema = config.schemas[name]
@@ -165,17 +172,21 @@ async def _items(
             kind = f"table in schema {clean_name(name)!r}"
             table_name = find_name(wanted_table, schema.tables, kind)
             table, place = schema.tables[table_name], (name, table_name)
-            live = table.sync_mode == "LIVE"
-            yield Item(place, table, _settings(change), live)
-            columns = _known_columns(place, table, change)
-            if columns is None:
-                reads += 1
-                _check_reads(reads)
-                columns = await fivetran.schemas.columns(connector_id, name, table_name)
-            for wanted_column, column_change in change.columns.items():
-                kind = f"column in table {shown(place)!r}"
-                column = find_name(wanted_column, columns, kind)
-                yield Item((*place, column), columns[column], _settings(column_change), live)
+            yield Item(place, table, _settings(change), _is_live(table, change))
+            named_tables.append((place, table, change))
+    known = [_known_columns(*named_table) for named_table in named_tables]
+    _check_reads(known.count(None))
+    for (place, table, change), listed in zip(named_tables, known, strict=True):
+        columns = await fivetran.schemas.columns(connector_id, *place) if listed is None else listed
+        for wanted_column, column_change in change.columns.items():
+            column = find_name(wanted_column, columns, f"column in table {shown(place)!r}")
+            live, settings = _is_live(table, change), _settings(column_change)
+            yield Item((*place, column), columns[column], settings, live)
+
+
+def _is_live(table: Table, change: TableChange) -> bool:
+    """Whether a table is in LIVE mode, or is to be."""
+    return "LIVE" in {table.sync_mode, change.sync_mode}
 
 
 def _settings(change: SchemaChange | TableChange | ColumnChange) -> dict[str, str | bool]:
@@ -248,7 +259,8 @@ def _body(items: Sequence[Item], changes: Sequence[Change]) -> dict[str, Any]:
             node = body
             for level, name in zip(LEVELS, item.place, strict=False):
                 node = node.setdefault(level, {}).setdefault(name, {})
-            node["enabled"] = bool(item.now.enabled)
+            if item.now.enabled is not None:  # left out, lest what is not known be switched off
+                node["enabled"] = item.now.enabled
             node |= {key: value for (place, key), value in new.items() if place == item.place}
     return body
 
@@ -292,9 +304,30 @@ def _effect(disabled: Sequence[Item], changes: Sequence[Change]) -> str:
     return " ".join(parts)
 
 
-def _warnings(changes: Sequence[Change], drops: int) -> list[str]:
+def _lost(drops: Sequence[Item], changes: Sequence[Change]) -> str:
+    parts = []
+    if drops:
+        parts.append(f"Dropped from the destination, being in LIVE mode: {_named_items(drops)}")
+    if any(change.setting == "sync_mode" for change in changes):
+        parts.append(
+            "A table that leaves HISTORY mode may lose its old versions, one that goes to LIVE mode"
+            " its rows marked deleted."
+        )
+    if not parts:
+        return "Nothing is removed; disabled data stays in the destination and gets no updates."
+    return " ".join(parts)
+
+
+def _off(items: Sequence[Item]) -> frozenset[tuple[str, ...]]:
+    """Find what will be disabled after the change, of all that the call names."""
+    return frozenset(i.place for i in items if i.wanted.get("enabled", i.now.enabled) is False)
+
+
+def _warnings(changes: Sequence[Change], drops: int, off: frozenset[tuple[str, ...]]) -> list[str]:
     """Say what else follows, in the words of Fivetran's pages on each setting."""
-    enabled = [change.place for change in changes if change.enables]
+    places = [change.place for change in changes if change.enables]
+    idle = [p for p in places if any(p[:depth] in off for depth in range(1, len(p)))]
+    enabled = [place for place in places if place not in idle]
     signs = (
         (
             bool(enabled),
@@ -303,11 +336,22 @@ def _warnings(changes: Sequence[Change], drops: int) -> list[str]:
                 " without table-level resync load the whole connector again."
             ),
         ),
+        (
+            bool(idle),
+            (
+                "Enabled inside a disabled schema or table, so without effect until that is enabled"
+                f" too: {named(idle)}"
+            ),
+        ),
         (drops > 0, f"{drops} in LIVE mode: dropped from the destination."),
         (any(c.setting == "sync_mode" for c in changes), "A new sync mode loads the table again."),
         (
             any(c.setting == "hashed" for c in changes),
             "Hashing applies to new values; resync the table for old ones.",
+        ),
+        (
+            any(c.setting == "hashed" and c.after is False for c in changes),
+            "What is no longer hashed arrives in clear from the next sync on.",
         ),
         (
             any(c.after == "ALLOW_ALL" for c in changes),

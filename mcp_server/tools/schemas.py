@@ -7,7 +7,8 @@ from typing import Annotated, Final, Literal
 from mcp.server.mcpserver import Resolve
 from pydantic import Field
 
-from mcp_server.fivetran.errors import SchemaNotReadyError
+from mcp_server.fivetran import Fivetran as Client
+from mcp_server.fivetran.errors import NotFoundError, SchemaNotReadyError
 from mcp_server.fivetran.models import Column, PatchSettings, Schema, SchemaConfig, Table
 from mcp_server.toolkit import (
     Confirm,
@@ -24,8 +25,8 @@ from mcp_server.toolkit import (
     SourceName,
     Toolset,
 )
-from mcp_server.tools.paging import part
-from mcp_server.tools.targets import find_name, target_of
+from mcp_server.tools.paging import Cursor, part
+from mcp_server.tools.targets import find_name, find_tables, target_of
 from mcp_server.untrusted import clean, clean_name
 
 toolset = Toolset("schemas")
@@ -126,9 +127,11 @@ async def get_schema_config(
 
     Columns: `get_table_columns`. To change it: `update_schema_config`.
     """
+    wanted = (table_contains or "").casefold()
+    filters = {"tables": [connector_id, schema, wanted, enabled]}
+    Cursor.decode(cursor, filters)  # a wrong one is refused before anything is sent
     config = await fivetran.schemas.get(connector_id)
     only = None if schema is None else find_name(schema, config.schemas, "schema")
-    wanted = (table_contains or "").casefold()
     rows = [
         row
         for schema_name, among in config.schemas.items()
@@ -136,9 +139,7 @@ async def get_schema_config(
         for row in (_table_row(schema_name, among, *table) for table in among.tables.items())
         if wanted in row.table.casefold() and enabled in {None, row.enabled}
     ]
-    found = part(
-        rows, filters={"tables": [connector_id, only, wanted, enabled]}, cursor=cursor, limit=limit
-    )
+    found = part(rows, filters=filters, cursor=cursor, limit=limit)
     schemas = _schema_rows(config) if cursor is None else None
     return SchemaSelection(
         connector_id=connector_id,
@@ -156,7 +157,7 @@ class ColumnRow(Result):
     """A column of the source."""
 
     column: str
-    enabled: bool
+    enabled: bool = Field(description="Its own switch; its table must sync too.")
     hashed: Literal[True] | None = None
     primary_key: Literal[True] | None = None
     name_in_destination: str | None = Field(default=None, description="Only if it differs.")
@@ -208,24 +209,39 @@ async def get_table_columns(
 
     The API tells no data types.
     """
-    columns = await fivetran.schemas.columns(connector_id, schema, table)
     wanted = (name_contains or "").casefold()
+    filters = {"columns": [connector_id, schema, table, wanted]}
+    Cursor.decode(cursor, filters)  # a wrong one is refused before anything is sent
+    columns = await _columns(fivetran, connector_id, schema, table)
     rows = [
         _column_row(name, column)
         for name, column in columns.items()
         if wanted in clean_name(name).casefold()
     ]
-    filters = {"columns": [connector_id, schema, table, wanted]}
     found = part(rows, filters=filters, cursor=cursor, limit=limit)
     return ColumnList(
         connector_id=connector_id,
-        schema_name=schema,
-        table=table,
+        schema_name=clean_name(schema),
+        table=clean_name(table),
         matching_columns=len(rows),
         columns=list(found.rows),
         complete=found.next_cursor is None,
         next_cursor=found.next_cursor,
     )
+
+
+async def _columns(
+    fivetran: Client, connector_id: str, schema: str, table: str
+) -> dict[str, Column]:
+    """Read columns by names as they are shown; for unknown ones the nearest are named."""
+    try:
+        return await fivetran.schemas.columns(connector_id, schema, table)
+    except NotFoundError:
+        config = await fivetran.schemas.get(connector_id)
+        ((found_schema, (found_table,)),) = find_tables(config, {schema: [table]}).items()
+        if (found_schema, found_table) == (schema, table):
+            raise
+        return await fivetran.schemas.columns(connector_id, found_schema, found_table)
 
 
 ExcludeMode = Annotated[
@@ -256,21 +272,22 @@ async def plan_reload(
         return ReloadPlan(preview=None, before=before)
     connection = await fivetran.connections.get(connector_id)
     disables = exclude_mode == "EXCLUDE"
-    switched = [t for _, _, t in _tables(before) if bool(t.enabled) is disables]
+    switched = [t for _, t, on in _tables(before) if on is disables and t.patch.allowed]
     live = sum(table.sync_mode == "LIVE" for table in switched) if disables else 0
     return ReloadPlan(
         before=before,
         preview=Preview(
             target=await target_of(fivetran, connection),
-            effect="Every table would be "
+            effect="Every table that can be switched would be "
             + (
-                "disabled, so nothing would sync any more."
+                "disabled and stop syncing."
                 if disables
-                else "enabled; each starts a historical sync, which costs source load and money."
+                else "enabled; each that did not sync starts a historical sync, which costs source"
+                " load and money."
             ),
             lost="The present selection of tables"
             + (f", and the destination tables of {live} in LIVE mode." if live else "."),
-            size=f"{len(switched)} tables would be switched"
+            size=f"{len(switched)} {'table' if len(switched) == 1 else 'tables'} would be switched"
             if before
             else "number of tables unknown: not discovered yet",
             undo="Only by hand: update_schema_config, table by table.",
@@ -278,11 +295,12 @@ async def plan_reload(
     )
 
 
-def _tables(config: SchemaConfig | None) -> Iterator[tuple[str, str, Table]]:
+def _tables(config: SchemaConfig | None) -> Iterator[tuple[tuple[str, str], Table, bool]]:
+    """Walk all tables: where each is, what it is, and whether it syncs."""
     if config:
         for schema_name, schema in config.schemas.items():
             for name, table in schema.tables.items():
-                yield schema_name, name, table
+                yield (schema_name, name), table, bool(schema.enabled and table.enabled)
 
 
 class Reloaded(Result):
@@ -320,8 +338,8 @@ async def reload_schema_config(
     Slow for big sources. Needs `confirm` unless exclude_mode is PRESERVE.
     """
     config = await fivetran.schemas.reload(connector_id, exclude_mode)
-    after = {(s, name): table for s, name, table in _tables(config)}
-    before = {(s, name): table for s, name, table in _tables(plan.before)}
+    after = {place: syncs for place, _, syncs in _tables(config)}
+    before = {place: syncs for place, _, syncs in _tables(plan.before)}
     new = [_dotted(*key) for key in after if key not in before]
     gone = [_dotted(*key) for key in before if key not in after]
     known = plan.before is not None
@@ -329,16 +347,12 @@ async def reload_schema_config(
         connector_id=connector_id,
         schemas=len(config.schemas),
         tables=len(after),
-        enabled_tables=sum(bool(table.enabled) for table in after.values()),
+        enabled_tables=sum(after.values()),
         new_tables=new[:MOST_NAMES] if known else None,
         more_new_tables=(max(0, len(new) - MOST_NAMES) or None) if known else None,
         gone_tables=gone[:MOST_NAMES] if known else None,
         more_gone_tables=max(0, len(gone) - MOST_NAMES) or None,
-        switched_tables=sum(
-            bool(before[key].enabled) is not bool(table.enabled)
-            for key, table in after.items()
-            if key in before
-        )
+        switched_tables=sum(before.get(place, syncs) is not syncs for place, syncs in after.items())
         if known
         else None,
     )

@@ -1,13 +1,14 @@
 """Tools that set connectors up: make one, change one."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
 from mcp_server.fivetran import Fivetran as Client
-from mcp_server.fivetran.errors import FivetranError, OutcomeUnknownError
-from mcp_server.fivetran.models import Connection, ConnectionDetails
+from mcp_server.fivetran.errors import ConflictError, FivetranError, OutcomeUnknownError
+from mcp_server.fivetran.models import ConnectionDetails
 from mcp_server.toolkit import (
     ConnectorId,
     DailySyncTime,
@@ -20,6 +21,7 @@ from mcp_server.toolkit import (
     ScheduleType,
     ToolFailure,
     Toolset,
+    Whole,
 )
 from mcp_server.tools.connectors import ServiceName
 from mcp_server.tools.results import (
@@ -32,7 +34,7 @@ from mcp_server.tools.results import (
     setup_outcomes,
     state_of,
 )
-from mcp_server.untrusted import is_mask
+from mcp_server.untrusted import REDACTED, clean, scrub
 
 toolset = Toolset("setup")
 
@@ -50,7 +52,7 @@ Sensitivity = Annotated[
     Literal["LOW", "NORMAL", "HIGH", "CUSTOM", "SYNC_FREQUENCY"],
     Field(description="When data counts as delayed."),
 ]
-Threshold = Annotated[int, Field(ge=0, le=100_000, description="Minutes; only with CUSTOM.")]
+Threshold = Annotated[int, Whole, Field(ge=0, le=100_000, description="Minutes; only with CUSTOM.")]
 Networking = Annotated[Literal["Directly", "PrivateLink", "SshTunnel", "ProxyAgent"], Field()]
 Warehouse = Annotated[str, Field(min_length=1, max_length=255, description="Snowflake only.")]
 SecretKeys = Annotated[dict[str, Any], Field(description="Config field to key in that manager.")]
@@ -124,7 +126,14 @@ async def create_connector(
     passwords in `config`: a Connect Card. Do not repeat a call whose outcome is unknown.
     """
     refuse_masks({"config": config, "auth": auth})
+    _refuse_daily_time(daily_sync_time, daily=sync_frequency == _DAILY)
     card = None
+    if hide_setup_guide is not None and not connect_card_redirect_uri:
+        raise ToolFailure(
+            "invalid_arguments",
+            "hide_setup_guide: goes only with connect_card_redirect_uri",
+            hint="Nothing was sent. Add connect_card_redirect_uri, or leave hide_setup_guide out.",
+        )
     if connect_card_redirect_uri:
         card = _given(redirect_uri=connect_card_redirect_uri, hide_setup_guide=hide_setup_guide)
         run_setup_tests = bool(run_setup_tests)
@@ -153,9 +162,11 @@ async def create_connector(
     )
     try:
         created = await fivetran.connections.create(fields)
+    except ConflictError as error:
+        raise _clash(error) from None
     except OutcomeUnknownError:
-        raise await _look_for(fivetran, group_id, config) from None
-    return _set_up(created)
+        raise await _look_for(fivetran, group_id, service, _possible_names(config)) from None
+    return _set_up(created, CHOOSE)
 
 
 @toolset.tool(title="Update connector", effect=Effect.WRITE, idempotent=True)
@@ -196,15 +207,16 @@ async def update_connector(
     `set_sync_frequency`. Group, service and name are permanent.
     """
     refuse_masks({"config": config, "auth": auth})
+    _refuse_daily_time(daily_sync_time, daily=sync_frequency in {None, _DAILY})
     reaching = _given(
-        config=config,
-        auth=auth,
+        config=config or None,
+        auth=auth or None,
         networking_method=networking_method,
         private_link_id=private_link_id,
         proxy_agent_id=proxy_agent_id,
         hybrid_deployment_agent_id=hybrid_deployment_agent_id,
         external_secrets_manager_id=external_secrets_manager_id,
-        external_secrets_keys_config=external_secrets_keys_config,
+        external_secrets_keys_config=external_secrets_keys_config or None,
     )
     fields = reaching | _given(
         paused=paused,
@@ -221,11 +233,12 @@ async def update_connector(
         raise ToolFailure(
             "invalid_arguments",
             "update_connector was not called: there is nothing to change in these arguments",
-            hint="Name at least one field besides connector_id and run_setup_tests.",
+            hint="Name at least one field besides connector_id and run_setup_tests; an empty object"
+            " changes nothing.",
         )
     test = bool(reaching) if run_setup_tests is None else run_setup_tests
     updated = await fivetran.connections.update(connector_id, **fields, run_setup_tests=test)
-    return _set_up(updated)
+    return _set_up(updated, "Nothing more is needed.")
 
 
 def _given(**fields: Any) -> dict[str, Any]:
@@ -236,19 +249,42 @@ def _warehouse(name: str | None) -> dict[str, str] | None:
     return None if name is None else {"virtual_warehouse": name}
 
 
+_DAILY: Final = 1440
+
+
+def _refuse_daily_time(daily_sync_time: str | None, *, daily: bool) -> None:
+    if daily_sync_time and not daily:
+        raise ToolFailure(
+            "invalid_arguments",
+            f"daily_sync_time: goes only with sync_frequency={_DAILY}",
+            hint=f"Nothing was sent. Leave daily_sync_time out, or sync daily: sync_frequency={_DAILY}.",
+        )
+
+
+MOST_NAMED: Final = 10
+_STAND_IN: Final = re.compile(
+    rf"\*{{4,}}|.*{re.escape(REDACTED)}.*|.*… \[\d+ more characters\]", re.DOTALL
+)
+"""What is shown in place of a value: Fivetran's mask, and what `mcp_server.untrusted` writes.
+
+Fewer asterisks are no mask of Fivetran's, but a value: the pattern `*` means everything.
+"""
+
+
 def refuse_masks(fields: Mapping[str, Any]) -> None:
-    """Refuse what Fivetran shows in place of secrets: sent back it would overwrite them.
+    """Refuse what is shown in place of a value: sent back it would overwrite the value.
 
     Raises:
-        ToolFailure: Some value is only asterisks.
+        ToolFailure: Some value is a mask, redacted or shortened.
     """
-    masked = list(_masks(fields, ""))
+    masked = [clean(place, 100) for place in _masks(fields, "")]
     if masked:
         raise ToolFailure(
             "invalid_arguments",
-            f"Nothing was sent: {', '.join(masked[:10])} is a mask (only asterisks), which would"
-            " overwrite the secret it stands for",
-            hint="Leave the field out to keep the present secret, or give the real value.",
+            "Nothing was sent: what is given here is only shown in place of a value (a mask, redacted"
+            f" or shortened) and would overwrite it: {', '.join(masked[:MOST_NAMED])}"
+            + (f" and {len(masked) - MOST_NAMED} more" if len(masked) > MOST_NAMED else ""),
+            hint="Leave the field out to keep its present value, or give the real one.",
         )
 
 
@@ -259,21 +295,23 @@ def _masks(value: Any, place: str) -> Iterator[str]:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _masks(item, f"{place}[{index}]")
-    elif is_mask(value):
+    elif isinstance(value, str) and _STAND_IN.fullmatch(value):
         yield place
 
 
+CHOOSE: Final = (
+    "Choose what it syncs (reload_schema_config, update_schema_config), then resume_connector if it"
+    " is paused."
+)
 NEXT_STEPS: Final = {
-    "ready": "Choose what it syncs (reload_schema_config, update_schema_config), then"
-    " resume_connector if it is paused.",
-    "setup_incomplete": "Credentials or fields are missing: a person opens the Connect Card, or"
-    " update_connector supplies them and runs the setup tests.",
+    "setup_incomplete": "Credentials or fields are missing or no longer work: a person opens the"
+    " Connect Card, or update_connector supplies them and runs the setup tests.",
     "setup_tests_failed": "See setup_tests; correct the configuration with update_connector. Do not"
     " create it again.",
 }
 
 
-def _set_up(connection: ConnectionDetails) -> SetUpConnector:
+def _set_up(connection: ConnectionDetails, when_ready: str) -> SetUpConnector:
     outcome: Literal["ready", "setup_incomplete", "setup_tests_failed"] = "ready"
     if failed_tests(connection.setup_tests):
         outcome = "setup_tests_failed"
@@ -288,27 +326,41 @@ def _set_up(connection: ConnectionDetails) -> SetUpConnector:
         state=state_of(connection),
         paused=connection.paused,
         outcome=outcome,
-        next_step=NEXT_STEPS[outcome],
+        next_step=NEXT_STEPS.get(outcome, when_ready),
         tasks=issues(connection.status.tasks) or None,
         setup_tests=setup_outcomes(connection.setup_tests),
         connect_card_uri=card.uri if card else None,
     )
 
 
-async def _look_for(fivetran: Client, group_id: str, config: Mapping[str, Any]) -> ToolFailure:
+def _clash(error: ConflictError) -> ToolFailure:
+    """Say what a conflict is when nothing is there yet that could be syncing."""
+    words = clean(scrub(error.api_message), 300) if error.api_message else None
+    return ToolFailure(
+        "conflict",
+        "create_connector made nothing: it conflicts with what is there, most likely a connector of"
+        " the same name in this group",
+        hint="Find that one with list_connectors (group_id, schema) and change it with"
+        " update_connector, or give this one another name in config.",
+        details={"fivetran": {"status": error.status, "message": words}} if words else None,
+    )
+
+
+async def _look_for(
+    fivetran: Client, group_id: str, service: str, names: Sequence[str]
+) -> ToolFailure:
     """Find out whether a connector was made although its answer was lost."""
-    names = _possible_names(config)
     try:
-        found: list[Connection] = []
-        for name in names:
-            page = await fivetran.connections.page(group_id=group_id, name=name)
-            found.extend(page.items)
+        found = await _find(fivetran, group_id, service, names)
     except FivetranError:
         seen = "and looking for it failed too"
         hint = "Look for it with list_connectors (group_id, schema) before creating it again."
     else:
-        if found:
-            seen = f"a connector of that name is there: {found[0].id}"
+        if not names:
+            seen = "what it would be named is not known, so it was not looked for"
+            hint = "Look for it with list_connectors (group_id, service) before creating it again."
+        elif found:
+            seen = f"a connector of that name is there: {found}"
             hint = "Call get_connector for it: it may be the new one. Do not create it again."
         else:
             seen = "no connector of that name is there so far"
@@ -316,6 +368,16 @@ async def _look_for(fivetran: Client, group_id: str, config: Mapping[str, Any]) 
     return ToolFailure(
         "outcome_unknown", f"create_connector was sent, but its answer was lost; {seen}", hint=hint
     )
+
+
+async def _find(fivetran: Client, group_id: str, service: str, names: Sequence[str]) -> str | None:
+    """Find a connector by the first of its possible names that is there."""
+    for name in names:
+        page = await fivetran.connections.page(group_id=group_id, name=name)
+        for connection in page.items:
+            if connection.service in {None, service}:
+                return connection.id
+    return None
 
 
 def _possible_names(config: Mapping[str, Any]) -> list[str]:

@@ -91,12 +91,12 @@ def _prospect(connection: Connection) -> tuple[bool, str]:
     status, manual = connection.status, connection.schedule_type == "manual"
     rescheduled = status.sync_state == "rescheduled"
     signs = (
-        (connection.paused, False, "It is paused: resume_connector starts it again."),
         (
             status.setup_state == "incomplete",
             False,
             "Its setup is incomplete: update_connector, or a person in the dashboard.",
         ),
+        (connection.paused, False, "It is paused: resume_connector starts it again."),
         (
             status.sync_state == "syncing",
             False,
@@ -105,7 +105,7 @@ def _prospect(connection: Connection) -> tuple[bool, str]:
         (
             status.sync_state == "paused",
             False,
-            "A pause is taking effect; look again in a minute.",
+            "Its last pause has not quite ended; look again in a minute.",
         ),
         (
             status.setup_state == "broken",
@@ -116,8 +116,8 @@ def _prospect(connection: Connection) -> tuple[bool, str]:
             rescheduled and manual,
             True,
             (
-                "The source's quota is used up, and with a manual schedule nothing restarts it: call"
-                " sync_connector at rescheduled_for or later."
+                "The source's quota was used up, and with a manual schedule nothing restarts it: call"
+                " sync_connector once rescheduled_for has passed."
             ),
         ),
         (
@@ -174,12 +174,21 @@ async def sync_connector(
 
 
 def _refuse_unsyncable(connection: Connection) -> None:
+    refuse_incomplete(connection)
     if connection.paused:
         raise ToolFailure(
             "conflict",
             f"Connector {connection.id} is paused, so no sync would start",
             hint="Call resume_connector first; it then syncs by its schedule.",
         )
+
+
+def refuse_incomplete(connection: Connection) -> None:
+    """Let a connector pass whose setup was finished once.
+
+    Raises:
+        ToolFailure: It was not, so there is nothing to sync with.
+    """
     if connection.status.setup_state == "incomplete":
         raise ToolFailure(
             "conflict",
@@ -277,12 +286,18 @@ async def set_sync_frequency(
     if schedule_type:
         wanted["schedule_type"] = schedule_type
     after = await fivetran.connections.update(connector_id, **wanted, run_setup_tests=False)
+    if any(getattr(after, name) != value for name, value in wanted.items()):
+        raise ToolFailure(
+            "not_applied",
+            f"Fivetran accepted the schedule of connector {connector_id}, but does not show it",
+            hint="See get_connector in a minute; the account's plan may not allow this frequency.",
+        )
     return Rescheduled(
         connector_id=after.id,
         name=name_of(after),
         before=_schedule(before),
         after=_schedule(after),
-        warning=_MANUAL if after.schedule_type == "manual" else None,
+        warning=_MANUAL if after.schedule_type == "manual" else _custom(before),
     )
 
 
@@ -290,6 +305,13 @@ _DAILY: Final = 1440
 _MANUAL: Final = (
     "Its schedule is manual: frequency and time have no effect until schedule_type is auto."
 )
+
+
+def _custom(before: Connection) -> str | None:
+    """Say that a custom schedule is gone: such a one has no frequency."""
+    if before.sync_frequency is not None:
+        return None
+    return "It had a custom schedule, which this replaced; only the dashboard can set one again."
 
 
 def _schedule(connection: Connection) -> Schedule:

@@ -12,6 +12,8 @@ from mcp_server.untrusted import clean, clean_name
 
 V = TypeVar("V")
 NEAREST = 3
+MOST_COMPARED = 5_000
+"""Names among which the nearest ones are sought, by their first 100 characters: it takes time."""
 
 
 async def target_of(fivetran: Fivetran, connection: ConnectionDetails) -> Target:
@@ -49,21 +51,32 @@ def find_name(name: str, among: Mapping[str, V], kind: str) -> str:
     Names are shown without characters that do not show, so they are found without them too.
 
     Raises:
-        ToolFailure: There is none; the nearest ones are named.
+        ToolFailure: There is none, and the nearest ones are named; or there is more than one.
     """
     if name in among:
         return name
-    shown = {clean_name(key): key for key in among}
-    if name in shown:
-        return shown[name]
-    raise unknown_name(name, shown, kind)
+    shown = [clean_name(key) for key in among]
+    match [key for key, as_shown in zip(among, shown, strict=True) if as_shown == name]:
+        case [only]:
+            return only
+        case []:
+            raise unknown_name(name, shown, kind)
+        case several:
+            raise ToolFailure(
+                "invalid_arguments",
+                f"More than one {kind} shows as {clean(name, 100)!r}: {len(several)} names differ"
+                " only in characters that do not show",
+                hint="They cannot be told apart here: a person can in Fivetran's dashboard.",
+            )
 
 
 def unknown_name(name: str, among: Iterable[str], kind: str) -> ToolFailure:
     """Say that there is no such name, and what comes nearest to it."""
     names = list(among)
-    folded = {key.casefold(): key for key in names}
-    near: Sequence[str] = difflib.get_close_matches(name.casefold(), folded, n=NEAREST, cutoff=0.5)
+    folded = {key[:100].casefold(): key for key in names[:MOST_COMPARED]}
+    near: Sequence[str] = difflib.get_close_matches(
+        name[:100].casefold(), folded, n=NEAREST, cutoff=0.5
+    )
     nearest = ", ".join(repr(clean(folded[key], 100)) for key in near)
     return ToolFailure(
         "not_found",
@@ -85,5 +98,6 @@ def find_tables(config: SchemaConfig, tables: Mapping[str, Sequence[str]]) -> di
         schema = find_name(schema_name, config.schemas, "schema")
         among = config.schemas[schema].tables
         kind = f"table in schema {clean(schema, 100)!r}"
-        found[schema] = list(dict.fromkeys(find_name(name, among, kind) for name in table_names))
+        named = [find_name(name, among, kind) for name in table_names]
+        found[schema] = list(dict.fromkeys([*found.get(schema, []), *named]))
     return found
