@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 HERE: Final = Path(__file__).parent
 CALLS: Final = 200
 ROUNDS: Final = 10
-STARTS: Final = 9
+STARTS: Final = 15
 ANSWER: Final = json.dumps(
     {
         "code": "Success",

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import pytest
 import structlog
 from mcp import Client
-from mcp.server.mcpserver import Context, MCPServer, Resolve
+from mcp.server.mcpserver import Context, Elicit, MCPServer, Resolve
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS
+from mcp_types import INVALID_PARAMS, ElicitResult
 from pydantic import BaseModel
 
 from mcp_server.fivetran.errors import FivetranError
@@ -440,6 +440,23 @@ async def delete_something(
     return Nothing()
 
 
+class Approval(BaseModel):
+    """What a person answers."""
+
+    approve: bool
+
+
+async def _ask() -> Elicit[Approval]:
+    return Elicit("Do it?", Approval)
+
+
+@made_up.tool(title="Asked", effect=Effect.WRITE)
+async def set_if_asked(approval: Annotated[Approval, Resolve(_ask)]) -> Nothing:
+    """Ask a person first."""
+    assert approval.approve
+    return Nothing()
+
+
 @pytest.fixture(name="own")
 async def _own(era: str) -> Any:
     """Connect to a server of made-up tools."""
@@ -477,6 +494,23 @@ async def test_a_confirmed_call_passes(own: Caller) -> None:
     """And only that."""
     assert (await own.error("delete_something"))["code"] == "confirmation_required"
     assert await own.ok("delete_something", confirm=True) == {}
+
+
+async def test_a_tool_can_ask_the_person_through_the_gate(era: str) -> None:
+    """By a live request, or by an answer that asks for more: the gate lets both through."""
+    asked: list[str] = []
+
+    async def approve(context: Any, params: Any) -> ElicitResult:
+        assert context
+        asked.append(params.message)
+        return ElicitResult(action="accept", content={"approve": True})
+
+    gate = Gate(mode=Mode.FULL, toolsets=EVERY)
+    server = MCPServer("own", tools=[GatedTool.of(spec, gate) for spec in made_up.specs])
+    async with Client(server, mode=era, elicitation_callback=approve) as client:
+        assert await Caller(client).ok("set_if_asked") == {}
+
+    assert asked == ["Do it?"]
 
 
 async def test_a_tool_behind_a_stricter_gate_refuses_by_itself() -> None:
