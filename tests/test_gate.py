@@ -126,7 +126,8 @@ async def test_a_hostile_id_is_refused_by_every_tool_before_anything_is_sent(
 ) -> None:
     """The answer names the argument, never its value."""
     for tool, name in IDS.items():
-        error = await caller.error(tool, **{name: value}, **ARGUMENTS.get(tool, {}))
+        rest = {**ARGUMENTS.get(tool, {}), **({"confirm": True} if tool in DESTRUCTIVE else {})}
+        error = await caller.error(tool, **{name: value}, **rest)
 
         assert error["code"] == "invalid_arguments"
         assert f"{name}: " in error["message"]
@@ -141,11 +142,8 @@ async def test_wrong_arguments_are_named_with_their_fix_by_every_tool(
     tool: str, caller: Caller, sandbox: Sandbox
 ) -> None:
     """Unknown ones, with the nearest; null; wrong types. Nothing is sent."""
-    properties = next(
-        t.input_schema["properties"]
-        for t in (await caller.client.list_tools()).tools
-        if t.name == tool
-    )
+    tools = (await caller.client.list_tools()).tools
+    properties = next(t.input_schema["properties"] for t in tools if t.name == tool)
     for name, schema in properties.items():
         wrong = {"nested": "canary"} if schema.get("type") != "object" else 17
         for value in (wrong, None):
@@ -153,6 +151,10 @@ async def test_wrong_arguments_are_named_with_their_fix_by_every_tool(
             assert error["code"] == "invalid_arguments"
             assert f"{name}: " in error["message"]
             assert "canary" not in json.dumps(error)
+    required = next(t.input_schema for t in tools if t.name == tool).get("required", [])
+    if required:
+        told = (await caller.error(tool))["message"]
+        assert all(f"{name}: is required" in told for name in required)
     typo = next(iter(properties)) + "x"
     error = await caller.error(tool, **{typo: "x"})
     assert f"{typo}: unknown, did you mean {next(iter(properties))}?" in error["message"]

@@ -90,14 +90,30 @@ def _text(value: Any, longest: int = LONGEST_TEXT) -> str:
     return clean(scrub(plain), longest)
 
 
-class ConnectorRow(Result):
-    """A connector in a list."""
+class Identity(Result):
+    """What a connector is, and how it is."""
 
     id: str
     name: str | None = None
     service: str | None = None
     group_id: str | None = None
     state: State
+
+
+def identity(connection: Connection) -> dict[str, Any]:
+    """Tell what a connector is: the fields of `Identity`."""
+    return {
+        "id": connection.id,
+        "name": name_of(connection),
+        "service": connection.service,
+        "group_id": connection.group_id,
+        "state": state_of(connection),
+    }
+
+
+class ConnectorRow(Identity):
+    """A connector in a list."""
+
     last_success: Timestamp | None = None
     last_failure: Timestamp | None = None
     task: Issue | None = Field(default=None, description="The first open task.")
@@ -108,11 +124,7 @@ def row(connection: Connection) -> ConnectorRow:
     """Show a connector in a list: what it is, how it is, and what explains that."""
     tasks = connection.status.tasks
     return ConnectorRow(
-        id=connection.id,
-        name=name_of(connection),
-        service=connection.service,
-        group_id=connection.group_id,
-        state=state_of(connection),
+        **identity(connection),
         last_success=connection.succeeded_at,
         last_failure=connection.failed_at,
         task=issue(tasks[0], LONGEST_IN_ROW) if tasks else None,
@@ -150,14 +162,9 @@ def failed_tests(tests: Sequence[SetupTest]) -> bool:
     return any(test.status not in {*_FINE, "WARNING"} for test in tests)
 
 
-class ConnectorDetails(Result):
+class ConnectorDetails(Identity):
     """A connector. `config` has no secrets; times are UTC."""
 
-    id: str
-    name: str | None = None
-    service: str | None = None
-    group_id: str | None = None
-    state: State
     paused: bool | None = None
     setup_state: str | None = None
     sync_state: str | None = None
@@ -199,7 +206,7 @@ def details(connection: ConnectionDetails) -> dict[str, Any]:
     same = connection.model_dump(include=_AS_THEY_ARE)
     return {
         **{key: clean_name(v) if isinstance(v, str) else v for key, v in same.items()},
-        "state": state_of(connection),
+        **identity(connection),
         "setup_state": status.setup_state,
         "sync_state": status.sync_state,
         "update_state": status.update_state,

@@ -17,7 +17,6 @@ from mcp_server.toolkit import (
     GroupId,
     Maybe,
     Minutes,
-    Result,
     ScheduleType,
     ToolFailure,
     Toolset,
@@ -25,14 +24,13 @@ from mcp_server.toolkit import (
 )
 from mcp_server.tools.connectors import ServiceName
 from mcp_server.tools.results import (
+    Identity,
     Issue,
     SetupTestOutcome,
-    State,
     failed_tests,
+    identity,
     issues,
-    name_of,
     setup_outcomes,
-    state_of,
 )
 from mcp_server.untrusted import REDACTED, clean, scrub
 
@@ -58,14 +56,9 @@ Warehouse = Annotated[str, Field(min_length=1, max_length=255, description="Snow
 SecretKeys = Annotated[dict[str, Any], Field(description="Config field to key in that manager.")]
 
 
-class SetUpConnector(Result):
+class SetUpConnector(Identity):
     """A connector that was made or changed, and whether it can sync."""
 
-    id: str
-    name: str | None = None
-    service: str | None = None
-    group_id: str | None = None
-    state: State
     paused: bool | None = None
     outcome: Literal["ready", "setup_incomplete", "setup_tests_failed"] = Field(
         description="Anything but `ready`: the connector exists, but cannot sync yet."
@@ -319,11 +312,7 @@ def _set_up(connection: ConnectionDetails, when_ready: str) -> SetUpConnector:
         outcome = "setup_incomplete"
     card = connection.connect_card
     return SetUpConnector(
-        id=connection.id,
-        name=name_of(connection),
-        service=connection.service,
-        group_id=connection.group_id,
-        state=state_of(connection),
+        **identity(connection),
         paused=connection.paused,
         outcome=outcome,
         next_step=NEXT_STEPS.get(outcome, when_ready),
