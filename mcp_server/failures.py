@@ -82,8 +82,8 @@ _MEANINGS: Final[tuple[tuple[type[errors.FivetranError], str, str, str], ...]] =
         "not_found",
         "Fivetran knows nothing of this id or name, or the key may not see it",
         (
-            "Find ids with list_connectors or list_groups, names with get_schema_config. Names are"
-            " case-sensitive."
+            "A name is no id: list_connectors with schema=<name> finds the id of a connector,"
+            " list_groups that of a group, get_schema_config the names. Names are case-sensitive."
         ),
     ),
     (

@@ -234,8 +234,15 @@ def wrong_arguments(tool: str, error: ValidationError, arguments: Mapping[str, A
         f"{tool} was not called: "
         + "; ".join(f"{p['argument']}: {p['problem']}" for p in problems)
         + (f"; and {left} more" if left else ""),
-        hint=f"Nothing was sent. Correct the arguments; it takes: {', '.join(arguments) or 'none'}.",
+        hint=f"Nothing was sent. Correct the arguments{_takes(issues, arguments)}.",
     )
+
+
+def _takes(issues: Sequence[Any], arguments: Mapping[str, Any]) -> str:
+    """List the arguments, where one was unknown or missing."""
+    if any(issue["type"] in {"extra_forbidden", "missing"} for issue in issues):
+        return f"; it takes: {', '.join(arguments) or 'none'}"
+    return ""
 
 
 def _problem(

@@ -94,6 +94,8 @@ class Target(Result):
     service: str | None = None
     group_id: str | None = None
     group_name: str | None = None
+    state: str | None = None
+    paused: bool | None = None
     last_success: Timestamp | None = None
 
 
@@ -167,7 +169,7 @@ AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 NameContains = Annotated[
     str, Field(min_length=1, max_length=200, description="Part of the name, in any case.")
 ]
-Limit = Annotated[int, Whole, Field(ge=1, le=500, description="Most rows to return.")]
+Limit = Annotated[int, Field(ge=1, le=500, description="Most rows to return."), Whole]
 CursorText = Annotated[
     str,
     Field(

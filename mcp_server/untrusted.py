@@ -13,7 +13,7 @@ from typing import Any, Final
 REDACTED: Final = "[redacted]"
 SHORTEST: Final = 4
 """Characters from which a credential is looked for in answers; shorter ones are in every word."""
-LONGEST_TEXT: Final = 600
+LONGEST_TEXT: Final = 400
 """Characters of one text from outside that are shown; the rest is counted, not shown."""
 
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -44,6 +44,7 @@ _SECRET_NAME: Final = re.compile(
 )
 # Up to the last @: a password may hold any character, and hiding a path does less harm.
 _URL_PASSWORD: Final = re.compile(r"(?<=://)[^\s\"'<>]+(?=@)")
+_ANSI: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _BEARER: Final = re.compile(r"\b(basic|bearer)\s+[a-z0-9+/._~=-]{8,}", re.IGNORECASE)
 
 
@@ -53,7 +54,7 @@ def _shows(character: str) -> bool:
 
 def clean(text: str, longest: int = LONGEST_TEXT) -> str:
     """Drop characters that do not show, fold white space, and say how much was left out."""
-    folded = " ".join(text.split())
+    folded = " ".join(_ANSI.sub("", text).split())
     shown = "".join(filter(_shows, folded))
     if len(shown) <= longest:
         return shown

@@ -96,6 +96,28 @@ UNDESCRIBED = frozenset(
 )
 
 
+KEYWORDS = frozenset(
+    {"type", "description", "enum", "const", "default", "properties", "required", "items"}
+    | {"additionalProperties", "minimum", "maximum", "minLength", "maxLength", "pattern"}
+    | {"minItems", "minProperties"}
+)
+
+
+def keywords(schema: Any) -> set[str]:
+    """Find every keyword of a schema, and of those inside it."""
+    found = set(schema)
+    inner = [*schema.get("properties", {}).values()]
+    inner += [schema[key] for key in ("items", "additionalProperties") if key in schema]
+    return found.union(*(keywords(each) for each in inner if isinstance(each, dict)))
+
+
+@each_tool
+def test_schemas_use_only_keywords_that_every_host_knows(tool: GatedTool) -> None:
+    """A constraint that is not written as JSON Schema is one that no model learns of."""
+    assert keywords(tool.parameters) <= KEYWORDS
+    assert keywords(tool.output_schema or {}) <= KEYWORDS
+
+
 @each_tool
 def test_answers_are_described_as_objects_without_unions(tool: GatedTool) -> None:
     """2025 clients demand an object at the root."""

@@ -65,7 +65,7 @@ def test_a_field_that_explains_a_connector_is_shown(name: str) -> None:
 
 def test_what_does_not_show_is_dropped_and_white_space_folded() -> None:
     """Control, zero width, bidi and tag characters can hide or turn text."""
-    assert clean(f"a{HIDDEN}b\n\n  c\t日本語 é") == "a[31mb c 日本語 é".replace("[31mb", "[31m b")
+    assert clean(f"a{HIDDEN}b\n\n  c\t日本語 é") == "a b c 日本語 é"
 
 
 def test_a_long_text_is_cut_and_says_how_much_is_missing() -> None:

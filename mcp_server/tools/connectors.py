@@ -25,15 +25,14 @@ from mcp_server.toolkit import (
     Result,
     Toolset,
 )
+from mcp_server.tools.health import FINE, State, state_of
 from mcp_server.tools.paging import walk
 from mcp_server.tools.results import (
     ConnectorDetails,
     ConnectorRow,
-    State,
     details,
     name_of,
     row,
-    state_of,
 )
 from mcp_server.tools.state import ConnectorState, state_in_parts
 from mcp_server.tools.targets import count_of, target_of
@@ -55,7 +54,6 @@ StateFilter = Annotated[
         " expected."
     ),
 ]
-FINE: Final = frozenset({"paused", "syncing", "healthy"})
 
 
 class ConnectorList(Result):
@@ -88,8 +86,8 @@ async def list_connectors(
 ) -> ConnectorList:
     """Find connectors (also called connections): id, name, state and what explains it.
 
-    Filters combine, over the whole account. What is broken and why: `state="unhealthy"`. One
-    connector in full: `get_connector`.
+    Filters combine, over the whole account. What is broken and why: `state="unhealthy"`. Where
+    last_success is absent it never synced. One connector in full: `get_connector`.
     """
     wanted = (name_contains or "").casefold()
 
@@ -113,7 +111,7 @@ async def list_connectors(
         # An empty list must not hide a wrong id.
         await _check_group(fivetran, group_id)
     return ConnectorList(
-        connectors=[row(connection) for connection in found.rows],
+        connectors=[row(connection, fivetran.now()) for connection in found.rows],
         complete=found.next_cursor is None,
         next_cursor=found.next_cursor,
     )

@@ -20,8 +20,8 @@ from mcp_server.toolkit import (
     ToolFailure,
 )
 from mcp_server.tools.results import name_of
-from mcp_server.tools.syncs import refuse_incomplete, toolset
-from mcp_server.tools.targets import count_of, find_tables, target_of
+from mcp_server.tools.syncs import NEXT_STEP, refuse_incomplete, toolset
+from mcp_server.tools.targets import count_of, find_tables, listed, target_of
 
 Tables = Annotated[
     dict[
@@ -64,7 +64,8 @@ async def plan_resync(
     else:
         named = find_tables(await fivetran.schemas.get(connector_id), tables)
         count = sum(map(len, named.values()))
-        what = size = f"{count} table{'s' if count > 1 else ''}"
+        size = f"{count} table{'s' if count > 1 else ''}"
+        what = f"{size} ({listed([f'{s}.{t}' for s, names in named.items() for t in names])})"
     paused = " It is paused, so this waits until it is resumed." if connection.paused else ""
     return ResyncPlan(
         connection=connection,
@@ -90,6 +91,7 @@ class ResyncStarted(Result):
     scope: Scope
     tables: dict[str, list[str]] | None = None
     starts: Literal["now", "when resumed"]
+    next_step: str = f"{NEXT_STEP} A resync of tables does not show as is_historical_sync."
     last_success: Timestamp | None = Field(default=None, description="Before this sync.")
     last_failure: Timestamp | None = Field(default=None, description="Before this sync.")
 

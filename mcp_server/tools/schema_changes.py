@@ -19,6 +19,7 @@ from mcp_server.tools.schema_plan import (
     named,
     plan_schema_change,
     shown,
+    word,
 )
 from mcp_server.tools.schemas import NO_COLUMNS, toolset
 
@@ -112,14 +113,10 @@ def _confirmed(change: Change, config: SchemaConfig) -> AppliedChange | None:
     return AppliedChange(
         place=shown(change.place),
         setting=change.setting,
-        before=None if change.before is None else _word(change.before),
-        after=_word(change.after),
+        before=None if change.before is None else word(change.before),
+        after=word(change.after),
         unconfirmed=None if known else True,
     )
-
-
-def _word(value: str | bool) -> str:
-    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _present(change: Change, config: SchemaConfig) -> tuple[Value, bool]:

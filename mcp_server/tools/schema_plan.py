@@ -17,10 +17,9 @@ from mcp_server.toolkit import (
     ToolFailure,
 )
 from mcp_server.tools.schemas import locked
-from mcp_server.tools.targets import find_name, target_of
+from mcp_server.tools.targets import find_name, listed, target_of
 from mcp_server.untrusted import clean_name
 
-MOST_NAMED: Final = 10
 MOST_COLUMN_READS: Final = 20
 """Tables whose columns one call reads from the source; each read counts against a rate limit."""
 LEVELS: Final = ("schemas", "tables", "columns")
@@ -108,6 +107,11 @@ class SchemaPlan(Plan):
     warnings: Sequence[str]
 
 
+def word(value: str | bool) -> str:
+    """Write a setting's value as JSON's users know it."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
 def shown(place: Iterable[str]) -> str:
     """Write the place of a schema, table or column as text."""
     return ".".join(clean_name(name) for name in place)
@@ -151,7 +155,7 @@ async def plan_schema_change(
         preview=preview,
         changes=changes,
         body=body,
-        warnings=_warnings(changes, len(drops), _off(items)),
+        warnings=_warnings(items, changes, len(drops)),
     )
 
 
@@ -176,8 +180,9 @@ async def _items(
             named_tables.append((place, table, change))
     known = [_known_columns(*named_table) for named_table in named_tables]
     _check_reads(known.count(None))
-    for (place, table, change), listed in zip(named_tables, known, strict=True):
-        columns = await fivetran.schemas.columns(connector_id, *place) if listed is None else listed
+    for (place, table, change), columns in zip(named_tables, known, strict=True):
+        if columns is None:
+            columns = await fivetran.schemas.columns(connector_id, *place)  # noqa: PLW2901 -- now they are known
         for wanted_column, column_change in change.columns.items():
             column = find_name(wanted_column, columns, f"column in table {shown(place)!r}")
             live, settings = _is_live(table, change), _settings(column_change)
@@ -271,18 +276,12 @@ def _is_disabled(item: Item, changes: Sequence[Change]) -> bool:
 
 def named(places: Sequence[tuple[str, ...]]) -> str:
     """Name some places and count the rest."""
-    return _listed([shown(place) for place in places])
-
-
-def _listed(texts: Sequence[str]) -> str:
-    names = ", ".join(texts[:MOST_NAMED])
-    left = len(texts) - MOST_NAMED
-    return f"{names} and {left} more." if left > 0 else f"{names}."
+    return listed([shown(place) for place in places])
 
 
 def _named_items(items: Sequence[Item]) -> str:
     """Name some of what is disabled, a schema with the number of its tables."""
-    return _listed([f"{item.shown}{_contents(item)}" for item in items])
+    return listed([f"{item.shown}{_contents(item)}" for item in items])
 
 
 def _contents(item: Item) -> str:
@@ -296,25 +295,35 @@ def _effect(disabled: Sequence[Item], changes: Sequence[Change]) -> str:
     modes = [change.place for change in changes if change.setting == "sync_mode"]
     parts = []
     if disabled:
-        parts.append(f"{len(disabled)} would stop syncing: {_named_items(disabled)}")
+        parts.append(f"{len(disabled)} would stop syncing: {_named_items(disabled)}.")
     if modes:
         parts.append(
-            f"{len(modes)} would change the sync mode, which rebuilds the table: {named(modes)}"
+            f"{len(modes)} would change the sync mode, which rebuilds the table: {named(modes)}."
         )
+    others = [c for c in changes if not c.disables and c.setting != "sync_mode"]
+    if others:
+        parts.append(f"Also changed: {listed([_spelt(change) for change in others])}.")
     return " ".join(parts)
+
+
+def _spelt(change: Change) -> str:
+    return f"{shown(change.place)} {change.setting}={word(change.after)}".strip()
 
 
 def _lost(drops: Sequence[Item], changes: Sequence[Change]) -> str:
     parts = []
     if drops:
-        parts.append(f"Dropped from the destination, being in LIVE mode: {_named_items(drops)}")
+        parts.append(f"Dropped from the destination, being in LIVE mode: {_named_items(drops)}.")
     if any(change.setting == "sync_mode" for change in changes):
         parts.append(
             "A table that leaves HISTORY mode may lose its old versions, one that goes to LIVE mode"
             " its rows marked deleted."
         )
     if not parts:
-        return "Nothing is removed; disabled data stays in the destination and gets no updates."
+        return (
+            "Nothing is removed: what is loaded already, personal data too, stays in the destination"
+            " and gets no updates."
+        )
     return " ".join(parts)
 
 
@@ -323,16 +332,18 @@ def _off(items: Sequence[Item]) -> frozenset[tuple[str, ...]]:
     return frozenset(i.place for i in items if i.wanted.get("enabled", i.now.enabled) is False)
 
 
-def _warnings(changes: Sequence[Change], drops: int, off: frozenset[tuple[str, ...]]) -> list[str]:
+def _warnings(items: Sequence[Item], changes: Sequence[Change], drops: int) -> list[str]:
     """Say what else follows, in the words of Fivetran's pages on each setting."""
+    off = _off(items)
     places = [change.place for change in changes if change.enables]
-    idle = [p for p in places if any(p[:depth] in off for depth in range(1, len(p)))]
+    wanted = [item.place for item in items if item.wanted.get("enabled") is True]
+    idle = [p for p in wanted if any(p[:depth] in off for depth in range(1, len(p)))]
     enabled = [place for place in places if place not in idle]
     signs = (
         (
             bool(enabled),
             (
-                f"A historical sync starts for what was enabled: {named(enabled)} Services"
+                f"A historical sync starts for what was enabled: {named(enabled)}. Services"
                 " without table-level resync load the whole connector again."
             ),
         ),
@@ -340,7 +351,7 @@ def _warnings(changes: Sequence[Change], drops: int, off: frozenset[tuple[str, .
             bool(idle),
             (
                 "Enabled inside a disabled schema or table, so without effect until that is enabled"
-                f" too: {named(idle)}"
+                f" too: {named(idle)}."
             ),
         ),
         (drops > 0, f"{drops} in LIVE mode: dropped from the destination."),

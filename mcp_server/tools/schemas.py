@@ -64,7 +64,7 @@ class SchemaSelection(Result):
     connector_id: str
     schema_change_handling: str | None = None
     schemas: list[SchemaRow] | None = Field(
-        default=None, description="All, whatever the filters; with the first part only."
+        default=None, description="All, with the first part of a call without filters."
     )
     more_schemas: int | None = None
     matching_tables: int
@@ -140,7 +140,8 @@ async def get_schema_config(
         if wanted in row.table.casefold() and enabled in {None, row.enabled}
     ]
     found = part(rows, filters=filters, cursor=cursor, limit=limit)
-    schemas = _schema_rows(config) if cursor is None else None
+    filtered = not (only is None and enabled is None and not wanted)
+    schemas = None if filtered or cursor else _schema_rows(config)
     return SchemaSelection(
         connector_id=connector_id,
         schema_change_handling=config.schema_change_handling,
@@ -280,10 +281,10 @@ async def plan_reload(
             target=await target_of(fivetran, connection),
             effect="Every table that can be switched would be "
             + (
-                "disabled and stop syncing."
+                "disabled and stop syncing, new ones too."
                 if disables
-                else "enabled; each that did not sync starts a historical sync, which costs source"
-                " load and money."
+                else "enabled, new ones too; each that did not sync starts a historical sync, which"
+                " costs source load and money."
             ),
             lost="The present selection of tables"
             + (f", and the destination tables of {live} in LIVE mode." if live else "."),

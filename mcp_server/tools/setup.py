@@ -50,7 +50,7 @@ Sensitivity = Annotated[
     Literal["LOW", "NORMAL", "HIGH", "CUSTOM", "SYNC_FREQUENCY"],
     Field(description="When data counts as delayed."),
 ]
-Threshold = Annotated[int, Whole, Field(ge=0, le=100_000, description="Minutes; only with CUSTOM.")]
+Threshold = Annotated[int, Field(ge=0, le=100_000, description="Minutes; only with CUSTOM."), Whole]
 Networking = Annotated[Literal["Directly", "PrivateLink", "SshTunnel", "ProxyAgent"], Field()]
 Warehouse = Annotated[str, Field(min_length=1, max_length=255, description="Snowflake only.")]
 SecretKeys = Annotated[dict[str, Any], Field(description="Config field to key in that manager.")]
@@ -231,7 +231,7 @@ async def update_connector(
         )
     test = bool(reaching) if run_setup_tests is None else run_setup_tests
     updated = await fivetran.connections.update(connector_id, **fields, run_setup_tests=test)
-    return _set_up(updated, "Nothing more is needed.")
+    return _set_up(updated, _after_update(updated))
 
 
 def _given(**fields: Any) -> dict[str, Any]:
@@ -293,8 +293,8 @@ def _masks(value: Any, place: str) -> Iterator[str]:
 
 
 CHOOSE: Final = (
-    "Choose what it syncs (reload_schema_config, update_schema_config), then resume_connector if it"
-    " is paused."
+    "First reload_schema_config, then choose what it syncs with update_schema_config (what is new in"
+    " the source syncs by schema_change_handling), then resume_connector if it is paused."
 )
 NEXT_STEPS: Final = {
     "setup_incomplete": "Credentials or fields are missing or no longer work: a person opens the"
@@ -302,6 +302,10 @@ NEXT_STEPS: Final = {
     "setup_tests_failed": "See setup_tests; correct the configuration with update_connector. Do not"
     " create it again.",
 }
+
+
+def _after_update(connection: ConnectionDetails) -> str:
+    return "It is paused: resume_connector when ready." if connection.paused else "Nothing is left."
 
 
 def _set_up(connection: ConnectionDetails, when_ready: str) -> SetUpConnector:

@@ -4,7 +4,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from mcp_server.fivetran.models import Connection, ConnectionDetails
+from mcp_server.fivetran import Fivetran as Client
+from mcp_server.fivetran.models import Connection
 from mcp_server.toolkit import (
     ConnectorId,
     DailySyncTime,
@@ -18,14 +19,8 @@ from mcp_server.toolkit import (
     ToolFailure,
     Toolset,
 )
-from mcp_server.tools.results import (
-    Issue,
-    State,
-    issues,
-    name_of,
-    seconds_since,
-    state_of,
-)
+from mcp_server.tools.health import State, prospect, state_of
+from mcp_server.tools.results import Issue, issues, name_of, seconds_since
 
 toolset = Toolset("syncs")
 
@@ -42,6 +37,8 @@ class SyncStatus(Result):
     setup_state: str | None = None
     update_state: str | None = None
     is_historical_sync: bool | None = None
+    sync_frequency: int | None = Field(default=None, description="Minutes.")
+    schedule_type: str | None = None
     last_success: Timestamp | None = None
     seconds_since_success: int | None = None
     last_failure: Timestamp | None = None
@@ -63,7 +60,7 @@ async def get_sync_status(connector_id: ConnectorId, *, fivetran: Fivetran) -> S
     """
     connection = await fivetran.connections.get(connector_id)
     status, now = connection.status, fivetran.now()
-    can_sync, why = _prospect(connection)
+    can_sync, why = prospect(connection, now)
     return SyncStatus(
         connector_id=connection.id,
         name=name_of(connection),
@@ -74,6 +71,8 @@ async def get_sync_status(connector_id: ConnectorId, *, fivetran: Fivetran) -> S
         setup_state=status.setup_state,
         update_state=status.update_state,
         is_historical_sync=status.is_historical_sync,
+        sync_frequency=connection.sync_frequency,
+        schedule_type=connection.schedule_type,
         last_success=connection.succeeded_at,
         seconds_since_success=seconds_since(connection.succeeded_at, now),
         last_failure=connection.failed_at,
@@ -86,49 +85,10 @@ async def get_sync_status(connector_id: ConnectorId, *, fivetran: Fivetran) -> S
     )
 
 
-def _prospect(connection: Connection) -> tuple[bool, str]:
-    """Say whether a sync would start now and why not, or what starts the next one."""
-    status, manual = connection.status, connection.schedule_type == "manual"
-    rescheduled = status.sync_state == "rescheduled"
-    signs = (
-        (
-            status.setup_state == "incomplete",
-            False,
-            "Its setup is incomplete: update_connector, or a person in the dashboard.",
-        ),
-        (connection.paused, False, "It is paused: resume_connector starts it again."),
-        (
-            status.sync_state == "syncing",
-            False,
-            "A sync is running; sync_connector with force=true would stop and restart it.",
-        ),
-        (
-            status.sync_state == "paused",
-            False,
-            "Its last pause has not quite ended; look again in a minute.",
-        ),
-        (
-            status.setup_state == "broken",
-            True,
-            "A sync would start, but probably fail: its setup is broken, see tasks.",
-        ),
-        (
-            rescheduled and manual,
-            True,
-            (
-                "The source's quota was used up, and with a manual schedule nothing restarts it: call"
-                " sync_connector once rescheduled_for has passed."
-            ),
-        ),
-        (
-            rescheduled,
-            True,
-            "The source's quota is used up; it goes on by itself at rescheduled_for.",
-        ),
-        (manual, True, "It syncs only when triggered: its schedule is manual."),
-    )
-    found = ((can_sync, why) for applies, can_sync, why in signs if applies)
-    return next(found, (True, "It syncs by its schedule."))
+NEXT_STEP: Final = (
+    "Nothing will tell you when it ends: call get_sync_status every minute or so, until last_success"
+    " or last_failure has moved."
+)
 
 
 class SyncStarted(Result):
@@ -140,7 +100,7 @@ class SyncStarted(Result):
     last_success: Timestamp | None = Field(default=None, description="Before this sync.")
     last_failure: Timestamp | None = Field(default=None, description="Before this sync.")
     warning: str | None = None
-    next_step: str = "Call get_sync_status until last_success or last_failure has moved."
+    next_step: str = NEXT_STEP
 
 
 @toolset.tool(title="Sync connector", effect=Effect.WRITE)
@@ -203,20 +163,33 @@ class Switched(Result):
 
     connector_id: str
     name: str | None = None
+    changed: bool
     state: State
     paused: bool | None = None
     sync_state: str | None = None
     note: str
 
 
-def _switched(connection: ConnectionDetails, note: str) -> Switched:
+async def _switch(fivetran: Client, connector_id: str, *, paused: bool) -> Switched:
+    """Pause or resume; one that already is so is left alone."""
+    before = await fivetran.connections.get(connector_id)
+    changed = before.paused is not paused
+    after = before
+    if changed:
+        after = await fivetran.connections.update(
+            connector_id, paused=paused, run_setup_tests=False
+        )
+    done = f"{'Paused' if paused else 'Resumed'}."
+    same = f"It was already {'paused' if paused else 'running'}; nothing was changed."
+    what = "Only resume_connector ends a pause." if paused else prospect(after, fivetran.now())[1]
     return Switched(
-        connector_id=connection.id,
-        name=name_of(connection),
-        state=state_of(connection),
-        paused=connection.paused,
-        sync_state=connection.status.sync_state,
-        note=note,
+        connector_id=after.id,
+        name=name_of(after),
+        changed=changed,
+        state=state_of(after),
+        paused=after.paused,
+        sync_state=after.status.sync_state,
+        note=f"{done if changed else same} {what}",
     )
 
 
@@ -226,8 +199,7 @@ async def pause_connector(connector_id: ConnectorId, *, fivetran: Fivetran) -> S
 
     A running sync is stopped first, which can take a minute. Undo with `resume_connector`.
     """
-    connection = await fivetran.connections.update(connector_id, paused=True, run_setup_tests=False)
-    return _switched(connection, "Paused; its data gets older until resume_connector.")
+    return await _switch(fivetran, connector_id, paused=True)
 
 
 @toolset.tool(title="Resume connector", effect=Effect.WRITE, idempotent=True)
@@ -236,10 +208,7 @@ async def resume_connector(connector_id: ConnectorId, *, fivetran: Fivetran) -> 
 
     To start one now in any case, follow with `sync_connector`.
     """
-    connection = await fivetran.connections.update(
-        connector_id, paused=False, run_setup_tests=False
-    )
-    return _switched(connection, f"Resumed. {_prospect(connection)[1]}")
+    return await _switch(fivetran, connector_id, paused=False)
 
 
 class Schedule(Result):
@@ -297,14 +266,20 @@ async def set_sync_frequency(
         name=name_of(after),
         before=_schedule(before),
         after=_schedule(after),
-        warning=_MANUAL if after.schedule_type == "manual" else _custom(before),
+        warning=_no_effect(after) or _custom(before),
     )
 
 
 _DAILY: Final = 1440
-_MANUAL: Final = (
-    "Its schedule is manual: frequency and time have no effect until schedule_type is auto."
-)
+
+
+def _no_effect(after: Connection) -> str | None:
+    """Say what keeps a schedule from having an effect."""
+    if after.paused:
+        return "It is paused: this has no effect until resume_connector."
+    if after.schedule_type == "manual":
+        return "Its schedule is manual: frequency and time have no effect until it is auto."
+    return None
 
 
 def _custom(before: Connection) -> str | None:

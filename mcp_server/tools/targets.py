@@ -2,17 +2,19 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from mcp_server.fivetran import Fivetran
 from mcp_server.fivetran.errors import FivetranError
 from mcp_server.fivetran.models import ConnectionDetails, SchemaConfig
 from mcp_server.toolkit import Target, ToolFailure
+from mcp_server.tools.health import state_of
 from mcp_server.untrusted import clean, clean_name
 
 V = TypeVar("V")
-NEAREST = 3
-MOST_COMPARED = 5_000
+MOST_NAMED: Final = 10
+NEAREST: Final = 3
+MOST_COMPARED: Final = 5_000
 """Names among which the nearest ones are sought, by their first 100 characters: it takes time."""
 
 
@@ -30,8 +32,17 @@ async def target_of(fivetran: Fivetran, connection: ConnectionDetails) -> Target
         service=connection.service,
         group_id=connection.group_id,
         group_name=clean(group_name, 200) if group_name else None,
+        state=state_of(connection),
+        paused=connection.paused,
         last_success=connection.succeeded_at,
     )
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Name some and count the rest."""
+    names = ", ".join(clean(text, 100) for text in texts[:MOST_NAMED])
+    left = len(texts) - MOST_NAMED
+    return f"{names} and {left} more" if left > 0 else names
 
 
 async def count_of(fivetran: Fivetran, connector_id: str) -> str:
@@ -81,10 +92,15 @@ def unknown_name(name: str, among: Iterable[str], kind: str) -> ToolFailure:
     return ToolFailure(
         "not_found",
         f"There is no {kind} named {clean(name, 100)!r}"
-        + (f"; the nearest: {nearest}" if nearest else f" among {len(names)}"),
+        + (f"; the nearest: {nearest}" if nearest else f"; there are {len(names)}{_all(names)}"),
         hint="Names are case-sensitive and the source's own: see get_schema_config and"
         " get_table_columns.",
     )
+
+
+def _all(names: Sequence[str]) -> str:
+    """Name all, if they are few."""
+    return f": {listed([repr(name) for name in names])}" if 0 < len(names) <= MOST_NAMED else ""
 
 
 def find_tables(config: SchemaConfig, tables: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

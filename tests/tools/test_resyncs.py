@@ -30,6 +30,8 @@ async def test_without_confirm_nothing_is_changed_and_the_preview_says_it_all(
         "service": "postgres",
         "group_id": "amber_harbor",
         "group_name": "Production",
+        "state": "healthy",
+        "paused": False,
         "last_success": sandbox.connections["solid_anchor"]["succeeded_at"][:19] + "Z",
     }
     assert "everything this connector syncs" in preview["effect"]
@@ -195,7 +197,7 @@ async def test_confirm_false_is_no_confirmation(caller: Caller, sandbox: Sandbox
         ({"public": ["order"]}, "'order'", "'orders'"),
         ({"public": ["orders", "CUSTOMERS"]}, "'CUSTOMERS'", "'customers'"),
         ({"public": ["public.orders"]}, "'public.orders'", "'orders'"),
-        ({"public": ["zzz"]}, "'zzz'", "among 6"),
+        ({"public": ["zzz"]}, "'zzz'", "there are 6: 'orders', 'customers'"),
     ],
 )
 async def test_unknown_names_are_refused_with_the_nearest(

@@ -278,7 +278,7 @@ async def test_arguments_that_come_as_json_text_are_read(caller: Caller) -> None
         (
             {"public": {"tables": {"refunds": {"enabled": True}, "zz": {"enabled": True}}}},
             "'zz'",
-            "among 6",
+            "there are 6: 'orders', 'customers'",
         ),
     ],
 )
@@ -559,10 +559,14 @@ async def test_the_preview_names_the_target_and_what_would_stop(
         "service": "postgres",
         "group_id": "amber_harbor",
         "group_name": "Production",
+        "state": "healthy",
+        "paused": False,
         "last_success": sandbox.connections["solid_anchor"]["succeeded_at"][:19] + "Z",
     }
-    stops = "2 would stop syncing: public (schema, 5 enabled tables), public.orders."
-    assert preview["effect"] == stops
+    assert preview["effect"] == (
+        "2 would stop syncing: public (schema, 5 enabled tables), public.orders."
+        " Also changed: audit log enabled=true."
+    )
     assert preview["size"] == "3 settings changed"
     assert "Nothing is removed" in preview["lost"]
     assert "historical sync" in preview["undo"]

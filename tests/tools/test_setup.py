@@ -779,4 +779,8 @@ async def test_an_update_that_leaves_nothing_to_do_says_so(caller: Caller) -> No
     )
 
     assert answer["outcome"] == "ready"
-    assert answer["next_step"] == "Nothing more is needed."
+    assert answer["next_step"] == "Nothing is left."
+    paused = await caller.ok(
+        "update_connector", connector_id="dusty_canyon", data_delay_sensitivity="LOW"
+    )
+    assert "resume_connector" in paused["next_step"]

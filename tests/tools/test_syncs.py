@@ -63,11 +63,11 @@ async def over(network: httpx.AsyncBaseTransport, sandbox: Sandbox) -> AsyncIter
         ("trickster", ("broken", True, "see tasks")),
         ("calm_ridge", ("incomplete", False, "setup is incomplete")),
         ("dusty_canyon", ("paused", False, "resume_connector")),
-        ("failing_fox", ("failing", True, "by its schedule")),
+        ("failing_fox", ("failing", True, "last sync failed")),
         ("patient_owl", ("rescheduled", True, "goes on by itself at rescheduled_for")),
         ("stuck_heron", ("rescheduled", True, "nothing restarts it")),
-        ("late_willow", ("delayed", True, "by its schedule")),
-        ("busy_bee", ("syncing", False, "force=true")),
+        ("late_willow", ("delayed", True, "older than expected")),
+        ("busy_bee", ("syncing", False, "wait for it")),
         ("first_light", ("syncing", False, "A sync is running")),
         ("cron_crane", ("healthy", True, "by its schedule")),
         ("deadline_dove", ("healthy", True, "by its schedule")),
@@ -316,7 +316,7 @@ async def test_the_500_that_hides_a_pause_is_seen_through(caller: Caller, sandbo
     answer = await caller.ok("pause_connector", connector_id="stubborn_mule")
 
     assert answer["paused"] is True
-    assert [received.method for received in sandbox.requests] == ["PATCH", "GET"]
+    assert [received.method for received in sandbox.requests] == ["GET", "PATCH", "GET"]
     assert sandbox.connections["stubborn_mule"]["paused"] is True
 
 
@@ -342,7 +342,7 @@ async def test_a_pause_that_did_not_take_is_not_reported_as_one(
     error = await caller.error("pause_connector", connector_id="solid_anchor")
 
     assert error["code"] == "outcome_unknown"
-    assert [received.method for received in sandbox.requests] == ["PATCH", "GET"]
+    assert [received.method for received in sandbox.requests] == ["GET", "PATCH", "GET"]
     assert sandbox.connections["solid_anchor"]["paused"] is False
 
 
@@ -539,3 +539,40 @@ async def test_a_schedule_that_is_accepted_and_not_there_is_no_success(
     error = await caller.error("set_sync_frequency", connector_id="solid_anchor", minutes=60)
 
     assert error["code"] == "not_applied"
+
+
+@pytest.mark.parametrize(
+    ("tool", "connector_id", "note"),
+    [
+        ("pause_connector", "dusty_canyon", "It was already paused; nothing was changed."),
+        ("resume_connector", "solid_anchor", "It was already running; nothing was changed."),
+    ],
+)
+async def test_a_switch_that_is_already_so_says_so_and_sends_nothing(
+    caller: Caller, sandbox: Sandbox, tool: str, connector_id: str, note: str
+) -> None:
+    """Or whoever undoes it later would undo what somebody else did."""
+    answer = await caller.ok(tool, connector_id=connector_id)
+    other = await caller.ok(tool, connector_id="busy_bee" if "pause" in tool else "dusty_canyon")
+
+    assert answer["changed"] is False
+    assert answer["note"].startswith(note)
+    assert other["changed"] is True
+    assert len(changes(sandbox)) == 1
+
+
+async def test_a_quota_that_is_back_calls_for_a_sync_at_once(caller: Caller, clock: Clock) -> None:
+    """With a manual schedule nothing else restarts it."""
+    before = await caller.ok("get_sync_status", connector_id="stuck_heron")
+    clock.wait(24 * 3600)
+    after = await caller.ok("get_sync_status", connector_id="stuck_heron")
+
+    assert after["why"].endswith("call sync_connector.")
+    assert before["can_sync"] is after["can_sync"] is True
+
+
+async def test_a_frequency_of_a_paused_connector_has_no_effect_yet(caller: Caller) -> None:
+    """A success that would be misread."""
+    answer = await caller.ok("set_sync_frequency", connector_id="dusty_canyon", minutes=15)
+
+    assert "no effect until resume_connector" in answer["warning"]

@@ -33,8 +33,8 @@ def test_a_name_that_two_show_as_is_refused() -> None:
     [
         ("Orders", "There is no table named 'Orders'; the nearest: 'orders', 'customers'"),
         ("odres", "There is no table named 'odres'; the nearest: 'orders'"),
-        ("zzz", "There is no table named 'zzz' among 2"),
-        ("z\x1b[31m\u202ez", "There is no table named 'z[31mz' among 2"),
+        ("zzz", "There is no table named 'zzz'; there are 2: 'orders', 'customers'"),
+        ("z\x1b[31m\u202ez", "There is no table named 'zz'; there are 2: 'orders', 'customers'"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(name: str, message: str) -> None:
@@ -58,7 +58,8 @@ def test_the_nearest_of_very_many_names_are_sought_among_the_first(
     beyond = unknown_name("FFFFF", names, "table").message
 
     assert among_the_first.endswith("the nearest: 'ccccc'")
-    assert beyond.endswith(" among 6")
+    assert "there are 6: 'aaaaa'" in beyond
+    assert unknown_name("?", [str(n) for n in range(11)], "t").message.endswith("; there are 11")
 
 
 def test_long_names_are_compared_by_how_they_begin() -> None:
@@ -95,7 +96,7 @@ def test_tables_of_a_schema_that_is_named_twice_are_all_found() -> None:
             {"public": ["order"]},
             "There is no table in schema 'public' named 'order'; the nearest: 'orders'",
         ),
-        ({"audit": ["orders"]}, "There is no table in schema 'audit' named 'orders' among 0"),
+        ({"audit": ["orders"]}, "There is no table in schema 'audit' named 'orders'; there are 0"),
     ],
 )
 def test_a_table_that_is_not_there_is_named_with_its_schema(
