@@ -50,6 +50,28 @@ async def test_the_lifespan_ends_with_the_connection(sandbox: Sandbox) -> None:
     assert server.closed.is_set()
 
 
+async def test_no_client_of_the_api_is_opened_for_a_list_of_tools(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hosts start servers only to look; the first call opens it, the end closes it."""
+    opened: list[httpx.AsyncClient] = []
+
+    def note(*given: Any) -> httpx.AsyncClient:
+        opened.append(http_client(*given))
+        return opened[-1]
+
+    monkeypatch.setattr("mcp_server.server.http_client", note)
+    async with Client(serve(sandbox)) as client:
+        await client.list_tools()
+        assert not opened
+        await client.call_tool("list_groups", {})
+        await client.call_tool("list_groups", {})
+        (http,) = opened
+        assert not http.is_closed
+
+    assert http.is_closed
+
+
 async def test_the_client_of_the_api_is_bound_to_one_address_and_key() -> None:
     """Credentials go where the settings say, and nowhere else."""
     seen: list[httpx.Request] = []
