@@ -165,7 +165,6 @@ ConnectorId = Annotated[
 GroupId = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Id from `list_groups`.")
 ]
-AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 NameContains = Annotated[
     str, Field(min_length=1, max_length=200, description="Part of the name, in any case.")
 ]

@@ -39,19 +39,29 @@ toolset = Toolset("setup")
 Config = Annotated[
     dict[str, Any],
     Field(
-        description="Fields of the service. A new one needs its name in the destination:"
-        " `schema` (and `table`), or `schema_prefix` for databases; permanent."
+        description="Fields of the service, e.g. postgres: host, port, user, password, database,"
+        " update_method. A new one needs its permanent name in the destination: `schema` (and"
+        " `table`), or `schema_prefix` for databases."
     ),
 ]
 Auth = Annotated[dict[str, Any], Field(description="Credentials of OAuth-like services.")]
-AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
+_ID: Final = r"^[A-Za-z0-9_-]{1,100}$"
+PrivateLinkId = Annotated[str, Field(pattern=_ID, description="Only with PrivateLink.")]
+ProxyAgentId = Annotated[str, Field(pattern=_ID, description="Only with ProxyAgent.")]
+HybridAgentId = Annotated[str, Field(pattern=_ID, description="Default: the destination's.")]
+SecretsManagerId = Annotated[str, Field(pattern=_ID, description="Where credentials are kept.")]
+Paused = Annotated[bool, Field(description="Whether it does not sync by itself.")]
+PauseAfterTrial = Annotated[bool, Field(description="Pause when the free trial ends.")]
 RunSetupTests = Annotated[bool, Field(description="Test live against the source; takes a while.")]
 Sensitivity = Annotated[
     Literal["LOW", "NORMAL", "HIGH", "CUSTOM", "SYNC_FREQUENCY"],
     Field(description="When data counts as delayed."),
 ]
 Threshold = Annotated[int, Field(ge=0, le=100_000, description="Minutes; only with CUSTOM."), Whole]
-Networking = Annotated[Literal["Directly", "PrivateLink", "SshTunnel", "ProxyAgent"], Field()]
+Networking = Annotated[
+    Literal["Directly", "PrivateLink", "SshTunnel", "ProxyAgent"],
+    Field(description="How the source is reached."),
+]
 Warehouse = Annotated[str, Field(min_length=1, max_length=255, description="Snowflake only.")]
 SecretKeys = Annotated[dict[str, Any], Field(description="Config field to key in that manager.")]
 
@@ -77,7 +87,7 @@ async def create_connector(
     service: ServiceName,
     config: Config,
     auth: Maybe[Auth] = None,
-    paused: bool = True,
+    paused: Paused = True,
     destination_schema_names: Maybe[
         Annotated[
             Literal["FIVETRAN_NAMING", "SOURCE_NAMING"],
@@ -99,16 +109,16 @@ async def create_connector(
             ),
         ]
     ] = None,
-    hide_setup_guide: Maybe[bool] = None,
-    pause_after_trial: Maybe[bool] = None,
+    hide_setup_guide: Maybe[Annotated[bool, Field(description="On the Connect Card.")]] = None,
+    pause_after_trial: Maybe[PauseAfterTrial] = None,
     data_delay_sensitivity: Maybe[Sensitivity] = None,
     data_delay_threshold: Maybe[Threshold] = None,
     networking_method: Maybe[Networking] = None,
-    private_link_id: Maybe[AgentId] = None,
-    proxy_agent_id: Maybe[AgentId] = None,
-    hybrid_deployment_agent_id: Maybe[AgentId] = None,
+    private_link_id: Maybe[PrivateLinkId] = None,
+    proxy_agent_id: Maybe[ProxyAgentId] = None,
+    hybrid_deployment_agent_id: Maybe[HybridAgentId] = None,
     virtual_warehouse: Maybe[Warehouse] = None,
-    external_secrets_manager_id: Maybe[AgentId] = None,
+    external_secrets_manager_id: Maybe[SecretsManagerId] = None,
     external_secrets_keys_config: Maybe[SecretKeys] = None,
     *,
     fivetran: Fivetran,
@@ -169,7 +179,7 @@ async def update_connector(
         Annotated[dict[str, Any], Field(description="Only the fields to change.")]
     ] = None,
     auth: Maybe[Auth] = None,
-    paused: Maybe[bool] = None,
+    paused: Maybe[Paused] = None,
     sync_frequency: Maybe[Minutes] = None,
     schedule_type: Maybe[ScheduleType] = None,
     daily_sync_time: Maybe[DailySyncTime] = None,
@@ -180,15 +190,15 @@ async def update_connector(
             Field(description="Only for Universal Column Masking."),
         ]
     ] = None,
-    pause_after_trial: Maybe[bool] = None,
+    pause_after_trial: Maybe[PauseAfterTrial] = None,
     data_delay_sensitivity: Maybe[Sensitivity] = None,
     data_delay_threshold: Maybe[Threshold] = None,
     networking_method: Maybe[Networking] = None,
-    private_link_id: Maybe[AgentId] = None,
-    proxy_agent_id: Maybe[AgentId] = None,
-    hybrid_deployment_agent_id: Maybe[AgentId] = None,
+    private_link_id: Maybe[PrivateLinkId] = None,
+    proxy_agent_id: Maybe[ProxyAgentId] = None,
+    hybrid_deployment_agent_id: Maybe[HybridAgentId] = None,
     virtual_warehouse: Maybe[Warehouse] = None,
-    external_secrets_manager_id: Maybe[AgentId] = None,
+    external_secrets_manager_id: Maybe[SecretsManagerId] = None,
     external_secrets_keys_config: Maybe[SecretKeys] = None,
     *,
     fivetran: Fivetran,
