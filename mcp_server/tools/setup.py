@@ -32,7 +32,7 @@ from mcp_server.tools.results import (
     issues,
     setup_outcomes,
 )
-from mcp_server.untrusted import REDACTED, clean, scrub
+from mcp_server.untrusted import REDACTED, clean, is_mask, scrub
 
 toolset = Toolset("setup")
 
@@ -265,13 +265,8 @@ def _refuse_daily_time(daily_sync_time: str | None, *, daily: bool) -> None:
 
 
 MOST_NAMED: Final = 10
-_STAND_IN: Final = re.compile(
-    rf"\*{{4,}}|.*{re.escape(REDACTED)}.*|.*… \[\d+ more characters\]", re.DOTALL
-)
-"""What is shown in place of a value: Fivetran's mask, and what `mcp_server.untrusted` writes.
-
-Fewer asterisks are no mask of Fivetran's, but a value: the pattern `*` means everything.
-"""
+_STAND_IN: Final = re.compile(rf".*{re.escape(REDACTED)}.*|.*… \[\d+ more characters\]", re.DOTALL)
+"""What `mcp_server.untrusted` writes in place of a value."""
 
 
 def refuse_masks(fields: Mapping[str, Any]) -> None:
@@ -298,7 +293,7 @@ def _masks(value: Any, place: str) -> Iterator[str]:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _masks(item, f"{place}[{index}]")
-    elif isinstance(value, str) and _STAND_IN.fullmatch(value):
+    elif is_mask(value) or (isinstance(value, str) and _STAND_IN.fullmatch(value)):
         yield place
 
 
