@@ -163,11 +163,11 @@ class GatedTool(Tool):
         except Exception as error:  # noqa: BLE001 -- the boundary: every failure becomes an answer
             failure = self._explain(error, arguments)
             self._log_call(arguments, started, failure)
-            return answer_failure(failure, secrets_in(arguments))
+            return answer_failure(failure, self._secrets(arguments))
         if isinstance(result, InputRequiredResult):
             return result
         self._log_call(arguments, started, None)
-        return answer(result, secrets_in(arguments))
+        return answer(result, self._secrets(arguments))
 
     def _explain(self, error: Exception, arguments: Mapping[str, Any]) -> ToolFailure:
         cause = error.__cause__ if isinstance(error, ToolError) else error
@@ -176,6 +176,10 @@ class GatedTool(Tool):
         if type(error) is ToolError and isinstance(cause, ValidationError):
             return wrong_arguments(self.name, cause, self.parameters["properties"])
         return failures.explain(cause or error, self.spec, arguments)
+
+    def _secrets(self, arguments: dict[str, Any]) -> frozenset[str]:
+        """Find the credentials of a call, also in objects that came as text."""
+        return secrets_in(self.fn_metadata.pre_parse_json(arguments))
 
     def _log_call(
         self, arguments: Mapping[str, Any], started: float, failure: ToolFailure | None

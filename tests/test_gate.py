@@ -357,7 +357,13 @@ async def test_no_answer_repeats_a_credential_that_was_just_given(
     )
     failed = await caller.ok("update_connector", connector_id="solid_anchor", config=config)
 
+    sandbox.fail(Fault(method="PATCH", status=400, body=body))
+    as_text = await caller.error(
+        "update_connector", connector_id="solid_anchor", config=json.dumps(config)
+    )
+
     assert "bad value '[redacted]'" in refused["fivetran"]["message"]
+    assert as_text["fivetran"] == refused["fivetran"]
     assert failed["setup_tests"][0]["message"] == "no [redacted]"
     assert "canary" not in json.dumps([refused, failed])
 
