@@ -100,9 +100,9 @@ def demo() -> None:
 
 def run(**arguments: Any) -> None:
     """Serve with these settings before those of the environment."""
-    # Imported here so that --version, --help and a wrong option answer at once.
-    from mcp_server import log  # noqa: PLC0415
-    from mcp_server.settings import SettingsError, load_settings  # noqa: PLC0415
+    # Imported late, so that --version, --help and a wrong option answer at once.
+    from mcp_server import log  # noqa: PLC0415 -- as said above
+    from mcp_server.settings import SettingsError, load_settings  # noqa: PLC0415 -- as said above
 
     try:
         settings = load_settings(**arguments)
@@ -110,7 +110,7 @@ def run(**arguments: Any) -> None:
         typer.echo(error, err=True, nl=False)
         raise typer.Exit(USAGE_ERROR) from None
     log.configure(settings.log_level, settings.log_format)
-    from mcp_server.serve import serve_http, serve_stdio  # noqa: PLC0415
+    from mcp_server.serve import serve_http, serve_stdio  # noqa: PLC0415 -- as said above
 
     server = _server(settings)
     gc.freeze()
@@ -127,10 +127,10 @@ def _server(settings: "Settings") -> "FivetranServer":
     if not settings.sandbox:
         return build_server(settings)
     # Only now: a real account has no use for them.
-    from httpx import ASGITransport  # noqa: PLC0415
-    from pydantic import SecretStr  # noqa: PLC0415
+    from httpx import ASGITransport  # noqa: PLC0415 -- as said above
+    from pydantic import SecretStr  # noqa: PLC0415 -- as said above
 
-    from mcp_server.sandbox import SANDBOX_KEY, SANDBOX_SECRET, Sandbox  # noqa: PLC0415
+    from mcp_server.sandbox import SANDBOX_KEY, SANDBOX_SECRET, Sandbox  # noqa: PLC0415 -- as said above
 
     # Whatever real key is in the environment stays out of it.
     own = {"api_key": SecretStr(SANDBOX_KEY), "api_secret": SecretStr(SANDBOX_SECRET)}
