@@ -214,7 +214,7 @@ def _unanswered(
 
 def _data(request: httpx.Request, response: httpx.Response, body: bytes) -> dict[str, Any]:
     status = response.status_code
-    if response.has_redirect_location or not (response.is_success or response.is_error):
+    if not (response.is_success or response.is_error):
         raise BadAnswerError(
             f"{request.method} failed: an answer with status {status}, which is not followed",
             status=status,

@@ -119,11 +119,8 @@ async def walk(
     return Found(list(rows.values()), None)
 
 
-def part(
-    rows: Sequence[V], *, filters: Mapping[str, Any], cursor: str | None, limit: int
-) -> Found[V]:
-    """Take up to `limit` of rows that are all at hand."""
-    start = Cursor.decode(cursor, filters).skip
-    end = start + limit
+def part(rows: Sequence[V], *, start: Cursor, filters: Mapping[str, Any], limit: int) -> Found[V]:
+    """Take up to `limit` of rows that are all at hand; `start` was decoded before they were read."""
+    end = start.skip + limit
     more = Cursor("", end).encode(filters) if end < len(rows) else None
-    return Found(rows[start:end], more)
+    return Found(rows[start.skip : end], more)

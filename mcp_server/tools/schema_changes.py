@@ -66,7 +66,8 @@ async def update_schema_config(
 ) -> SchemaChanged:
     """Choose which schemas, tables and columns sync, and how.
 
-    E.g. schemas `{"public": {"tables": {"orders": {"columns": {"email": {"hashed": true}}}}}}`. Enabling a table loads its history. Disabling anything or changing a sync mode needs `confirm`.
+    E.g. schemas `{"public": {"tables": {"orders": {"columns": {"email": {"hashed": true}}}}}}`.
+    Enabling a table loads its history. Disabling anything or changing a sync mode needs `confirm`.
     """
     applied: list[AppliedChange] = []
     if plan.changes:

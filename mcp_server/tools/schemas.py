@@ -129,7 +129,7 @@ async def get_schema_config(
     """
     wanted = (table_contains or "").casefold()
     filters = {"tables": [connector_id, schema, wanted, enabled]}
-    Cursor.decode(cursor, filters)  # a wrong one is refused before anything is sent
+    start = Cursor.decode(cursor, filters)
     config = await fivetran.schemas.get(connector_id)
     only = None if schema is None else find_name(schema, config.schemas, "schema")
     rows = [
@@ -139,7 +139,7 @@ async def get_schema_config(
         for row in (_table_row(schema_name, among, *table) for table in among.tables.items())
         if wanted in row.table.casefold() and enabled in {None, row.enabled}
     ]
-    found = part(rows, filters=filters, cursor=cursor, limit=limit)
+    found = part(rows, start=start, filters=filters, limit=limit)
     filtered = not (only is None and enabled is None and not wanted)
     schemas = None if filtered or cursor else _schema_rows(config)
     return SchemaSelection(
@@ -212,14 +212,14 @@ async def get_table_columns(
     """
     wanted = (name_contains or "").casefold()
     filters = {"columns": [connector_id, schema, table, wanted]}
-    Cursor.decode(cursor, filters)  # a wrong one is refused before anything is sent
+    start = Cursor.decode(cursor, filters)
     columns = await _columns(fivetran, connector_id, schema, table)
     rows = [
         _column_row(name, column)
         for name, column in columns.items()
         if wanted in clean_name(name).casefold()
     ]
-    found = part(rows, filters=filters, cursor=cursor, limit=limit)
+    found = part(rows, start=start, filters=filters, limit=limit)
     return ColumnList(
         connector_id=connector_id,
         schema_name=clean_name(schema),

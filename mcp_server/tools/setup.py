@@ -32,6 +32,7 @@ from mcp_server.tools.results import (
     issues,
     setup_outcomes,
 )
+from mcp_server.tools.syncs import DAILY, refuse_daily_time
 from mcp_server.untrusted import REDACTED, clean, is_mask, scrub
 
 toolset = Toolset("setup")
@@ -128,8 +129,14 @@ async def create_connector(
     Failed setup tests do not undo it: see `outcome`, mend with `update_connector`. Better than
     passwords in `config`: a Connect Card. Do not repeat a call whose outcome is unknown.
     """
-    refuse_masks({"config": config, "auth": auth})
-    _refuse_daily_time(daily_sync_time, daily=sync_frequency == _DAILY)
+    refuse_masks(
+        {
+            "config": config,
+            "auth": auth,
+            "external_secrets_keys_config": external_secrets_keys_config,
+        }
+    )
+    refuse_daily_time(daily_sync_time, daily=sync_frequency == DAILY, setting="sync_frequency")
     card = None
     if hide_setup_guide is not None and not connect_card_redirect_uri:
         raise ToolFailure(
@@ -209,8 +216,16 @@ async def update_connector(
     network change. A sync in progress is stopped. Simpler: `pause_connector`, `resume_connector`,
     `set_sync_frequency`. Group, service and name are permanent.
     """
-    refuse_masks({"config": config, "auth": auth})
-    _refuse_daily_time(daily_sync_time, daily=sync_frequency in {None, _DAILY})
+    refuse_masks(
+        {
+            "config": config,
+            "auth": auth,
+            "external_secrets_keys_config": external_secrets_keys_config,
+        }
+    )
+    refuse_daily_time(
+        daily_sync_time, daily=sync_frequency in {None, DAILY}, setting="sync_frequency"
+    )
     reaching = _given(
         config=config or None,
         auth=auth or None,
@@ -250,18 +265,6 @@ def _given(**fields: Any) -> dict[str, Any]:
 
 def _warehouse(name: str | None) -> dict[str, str] | None:
     return None if name is None else {"virtual_warehouse": name}
-
-
-_DAILY: Final = 1440
-
-
-def _refuse_daily_time(daily_sync_time: str | None, *, daily: bool) -> None:
-    if daily_sync_time and not daily:
-        raise ToolFailure(
-            "invalid_arguments",
-            f"daily_sync_time: goes only with sync_frequency={_DAILY}",
-            hint=f"Nothing was sent. Leave daily_sync_time out, or sync daily: sync_frequency={_DAILY}.",
-        )
 
 
 MOST_NAMED: Final = 10

@@ -242,12 +242,7 @@ async def set_sync_frequency(
 
     More often loads the source and the warehouse more; the plan may forbid the short ones.
     """
-    if daily_sync_time and minutes != _DAILY:
-        raise ToolFailure(
-            "invalid_arguments",
-            f"daily_sync_time: goes only with minutes={_DAILY}, not with {minutes}",
-            hint="Leave daily_sync_time out, or sync daily.",
-        )
+    refuse_daily_time(daily_sync_time, daily=minutes == DAILY, setting="minutes")
     before = await fivetran.connections.get(connector_id)
     wanted: dict[str, Any] = {"sync_frequency": minutes}
     if daily_sync_time:
@@ -266,11 +261,25 @@ async def set_sync_frequency(
         name=name_of(after),
         before=_schedule(before),
         after=_schedule(after),
-        warning=_no_effect(after) or _custom(before),
+        warning=" ".join(filter(None, (_no_effect(after), _custom(before)))) or None,
     )
 
 
-_DAILY: Final = 1440
+DAILY: Final = 1440
+
+
+def refuse_daily_time(daily_sync_time: str | None, *, daily: bool, setting: str) -> None:
+    """Refuse a time of day without a daily sync; `setting` is what the frequency is called.
+
+    Raises:
+        ToolFailure: The two do not go together.
+    """
+    if daily_sync_time and not daily:
+        raise ToolFailure(
+            "invalid_arguments",
+            f"daily_sync_time: goes only with {setting}={DAILY}",
+            hint=f"Nothing was sent. Leave daily_sync_time out, or sync daily: {setting}={DAILY}.",
+        )
 
 
 def _no_effect(after: Connection) -> str | None:

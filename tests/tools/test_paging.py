@@ -330,15 +330,16 @@ async def test_a_walk_asks_for_the_first_page_without_a_cursor() -> None:
 
 def test_what_is_at_hand_is_given_in_parts() -> None:
     """The same cursors, without pages behind them."""
-    first = part(range(5), filters={"a": 1}, cursor=None, limit=3)
-    second = part(range(5), filters={"a": 1}, cursor=first.next_cursor, limit=3)
+    first = part(range(5), start=Cursor(), filters={"a": 1}, limit=3)
+    going_on = Cursor.decode(first.next_cursor, {"a": 1})
+    second = part(range(5), start=going_on, filters={"a": 1}, limit=3)
 
     assert list(first.rows) == [0, 1, 2]
     assert list(second.rows) == [3, 4]
     assert second.next_cursor is None
-    assert part(range(3), filters={}, cursor=None, limit=3).next_cursor is None
+    assert part(range(3), start=Cursor(), filters={}, limit=3).next_cursor is None
     with pytest.raises(ToolFailure, match="other arguments"):
-        part(range(5), filters={"a": 2}, cursor=first.next_cursor, limit=3)
+        Cursor.decode(first.next_cursor, {"a": 2})
 
 
 @pytest.mark.parametrize(

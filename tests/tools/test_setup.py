@@ -791,3 +791,16 @@ async def test_an_update_that_leaves_nothing_to_do_says_so(caller: Caller) -> No
         "update_connector", connector_id="dusty_canyon", data_delay_sensitivity="LOW"
     )
     assert "resume_connector" in paused["next_step"]
+
+
+async def test_a_mask_among_the_keys_of_a_secrets_manager_is_refused(
+    caller: Caller, sandbox: Sandbox
+) -> None:
+    """Every free object is looked through."""
+    keys = {"password": "******"}
+    error = await caller.error(
+        "update_connector", connector_id="solid_anchor", external_secrets_keys_config=keys
+    )
+
+    assert error["message"].endswith("external_secrets_keys_config.password")
+    assert not sandbox.requests

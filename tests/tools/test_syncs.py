@@ -576,3 +576,13 @@ async def test_a_frequency_of_a_paused_connector_has_no_effect_yet(caller: Calle
     answer = await caller.ok("set_sync_frequency", connector_id="dusty_canyon", minutes=15)
 
     assert "no effect until resume_connector" in answer["warning"]
+
+
+async def test_one_warning_does_not_hide_the_other(caller: Caller, sandbox: Sandbox) -> None:
+    """A custom schedule is gone for good, whether the connector is paused or not."""
+    sandbox.connections["cron_crane"]["paused"] = True
+
+    answer = await caller.ok("set_sync_frequency", connector_id="cron_crane", minutes=60)
+
+    assert "no effect until resume_connector" in answer["warning"]
+    assert "custom schedule" in answer["warning"]
