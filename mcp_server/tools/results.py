@@ -96,6 +96,7 @@ class ConnectorRow(Identity):
 
     last_success: Timestamp | None = None
     last_failure: Timestamp | None = None
+    rescheduled_for: Timestamp | None = None
     paused: Literal[True] | None = Field(default=None, description="Where state says less.")
     task: Issue | None = Field(default=None, description="The first open task.")
     more_tasks: int | None = None
@@ -109,6 +110,7 @@ def row(connection: Connection, now: datetime) -> ConnectorRow:
         **identity(connection),
         last_success=connection.succeeded_at,
         last_failure=connection.failed_at,
+        rescheduled_for=connection.status.rescheduled_for,
         paused=True if connection.paused and state != "paused" else None,
         task=issue(tasks[0], LONGEST_IN_ROW) if tasks else None,
         more_tasks=len(tasks) - 1 if len(tasks) > 1 else None,

@@ -506,3 +506,11 @@ async def test_a_secret_in_a_wrong_argument_is_not_repeated(
 
     assert result.is_error
     assert "can/ary" not in text_of(result)
+
+
+async def test_a_row_that_waits_says_until_when(caller: Caller) -> None:
+    """Its reason speaks of that moment."""
+    rows = (await caller.ok("list_connectors", state="rescheduled"))["connectors"]
+
+    assert {row["id"] for row in rows} == {"patient_owl", "stuck_heron"}
+    assert all("rescheduled_for" in row and row["why"] for row in rows)
