@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mcp_server.policy import MODES, Mode
 
-TOOLSETS: Final = ("connectors", "groups", "schemas", "setup", "syncs")
+TOOLSETS: Final = ("connectors", "groups", "schemas", "setup", "syncs", "types")
 FIVETRAN: Final = "https://api.fivetran.com"
 HIGHEST_PORT: Final = 65535
 PREFIX: Final = "FIVETRAN_MCP_"

@@ -4,9 +4,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from mcp_server.fivetran.connections import Connections
+from mcp_server.fivetran.connector_types import ConnectorTypes
 from mcp_server.fivetran.groups import Groups
+from mcp_server.fivetran.history import History
+from mcp_server.fivetran.moves import Moves
 from mcp_server.fivetran.schemas import Schemas
 from mcp_server.fivetran.transport import Transport
+from mcp_server.fivetran.trust import Trust
 
 
 def _utc_now() -> datetime:
@@ -22,5 +26,9 @@ class Fivetran:
     def __init__(self, transport: Transport, *, now: Callable[[], datetime] = _utc_now) -> None:
         self.now = now
         self.connections = Connections(transport)
+        self.connector_types = ConnectorTypes(transport)
         self.groups = Groups(transport)
+        self.history = History(transport)
+        self.moves = Moves(transport)
         self.schemas = Schemas(transport)
+        self.trust = Trust(transport)

@@ -7,7 +7,13 @@ from pydantic import TypeAdapter
 
 from mcp_server.fivetran.answers import parse, parse_changed
 from mcp_server.fivetran.errors import FivetranError, NotFoundError, OutcomeUnknownError
-from mcp_server.fivetran.models import Connection, ConnectionDetails, Page
+from mcp_server.fivetran.models import (
+    CardOfConnection,
+    ConnectCard,
+    Connection,
+    ConnectionDetails,
+    Page,
+)
 from mcp_server.fivetran.transport import Transport
 
 PAGE_SIZE: Final = 1000
@@ -17,6 +23,7 @@ _VERIFIABLE: Final = frozenset({"paused", "sync_frequency", "schedule_type", "da
 
 _page = TypeAdapter(Page[Connection])
 _details = TypeAdapter(ConnectionDetails)
+_card = TypeAdapter(CardOfConnection)
 
 
 class Connections:
@@ -96,6 +103,41 @@ class Connections:
         """Start a historical sync of the named tables; with None of everything."""
         body = {} if tables is None else {"scope": {k: list(v) for k, v in tables.items()}}
         await self._transport.change("POST", "connections", connection_id, "resync", body=body)
+
+    async def test(
+        self,
+        connection_id: str,
+        *,
+        trust_certificates: bool = False,
+        trust_fingerprints: bool = False,
+    ) -> ConnectionDetails:
+        """Run the setup tests live, which also discovers the schema; failed ones are no error.
+
+        Trusting approves for good whatever certificate or host key the source presents.
+        """
+        body = {"trust_certificates": trust_certificates, "trust_fingerprints": trust_fingerprints}
+        data = await self._transport.change("POST", "connections", connection_id, "test", body=body)
+        return parse_changed(_details, data)
+
+    async def connect_card(
+        self, connection_id: str, *, redirect_uri: str, hide_setup_guide: bool
+    ) -> ConnectCard:
+        """Make a page where a person enters the credentials; its address is a secret for a day."""
+        config = {"redirect_uri": redirect_uri, "hide_setup_guide": hide_setup_guide}
+        data = await self._transport.change(
+            "POST",
+            "connections",
+            connection_id,
+            "connect-card",
+            body={"connect_card_config": config},
+        )
+        return parse_changed(_card, data).connect_card
+
+    async def write_state(self, connection_id: str, state: Mapping[str, Any]) -> None:
+        """Replace the state of a paused Function or Connector SDK connection; the old one is lost."""
+        await self._transport.change(
+            "PATCH", "connections", connection_id, "state", body={"state": dict(state)}
+        )
 
     async def state(self, connection_id: str) -> Any:
         """Read the state that a Function or Connector SDK connection keeps; free JSON."""

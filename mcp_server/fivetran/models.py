@@ -116,6 +116,139 @@ class ConnectionDetails(Connection):
     connect_card: ConnectCard | None = Field(default=None, repr=False)
 
 
+class CardOfConnection(Model):
+    """The answer of the endpoint that makes Connect Cards."""
+
+    connect_card: ConnectCard = Field(repr=False)
+
+
+class Trusted(Identified):
+    """An approved certificate or SSH fingerprint; its id is its hash in base64url."""
+
+    hash: str | None = None
+    name: str | None = None
+    type: str | None = None
+    sha1: str | None = None
+    sha256: str | None = None
+    public_key: str | None = None
+    validated_date: Moment | None = None
+    validated_by: str | None = None
+
+
+class Stage(Model):
+    """How much one stage of a sync moved, in megabytes."""
+
+    volume: float | None = None
+
+
+class Sync(Identified):
+    """A sync that ran, runs or was to run. Without an end it still runs."""
+
+    id: str = Field(validation_alias="sync_id")
+    status: str | None = None
+    start: Moment | None = None
+    end: Moment | None = None
+    reason: str | None = None
+    stages: dict[str, Stage] = {}
+
+
+class Warned(Model):
+    """An open warning about a table."""
+
+    code: str = "unknown"
+    message: str | None = None
+    error_message: str | None = None
+    created_at: Moment | None = None
+
+
+class TableWarnings(Model):
+    """The open warnings of a table in the destination, or of the connection as a whole."""
+
+    name_of_schema: str | None = Field(default=None, validation_alias="schema")
+    table: str | None = None
+    warnings: tuple[Warned, ...] = ()
+
+
+class ErrorReport(Model):
+    """An open error, with what Fivetran advises."""
+
+    type: str = "unknown"
+    title: str | None = None
+    reason: str | None = None
+    message: str | None = None
+    created_at: Moment | None = None
+
+
+class Move(Model):
+    """A move that was accepted."""
+
+    job_id: str | None = None
+    source_group_id: str | None = None
+    destination_group_id: str | None = None
+    sync_behavior: str | None = None
+    moved_at: Moment | None = None
+
+
+class MoveStatus(Model):
+    """How a move goes: PENDING, IN_PROGRESS, SUCCESS or FAILED."""
+
+    status: str | None = None
+    error_message: str | None = None
+
+
+class Feature(Identified):
+    """Something that a connector type can do; the notes say how far."""
+
+    notes: str | None = None
+
+
+class ConnectorType(Identified):
+    """A kind of source, called service where a connection names it."""
+
+    name: str | None = None
+    type: str | None = None
+    description: str | None = None
+    connector_class: str | None = None
+    service_status: str | None = None
+    link_to_docs: str | None = None
+    supported_features: tuple[Feature, ...] = ()
+
+    def can(self, feature: str) -> bool:
+        """Whether it has a feature, such as API_CONFIGURABLE."""
+        return any(each.id == feature for each in self.supported_features)
+
+
+class ConfigField(Model):
+    """A field of a configuration, described much as JSON Schema does.
+
+    `type` cannot be relied on where there is an `enum`, and few fields say that they are required.
+    """
+
+    type: str | None = None
+    title: str | None = None
+    description: str | None = None
+    format: str | None = None
+    enum: tuple[Any, ...] = ()
+    default: Any = None
+    readonly: bool = False
+    immutable: bool = False
+    required: tuple[str, ...] = ()
+    properties: dict[str, "ConfigField"] = {}
+    items: "ConfigField | None" = None
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether the API marks it as a credential."""
+        return self.format == "password"
+
+
+class ConnectorTypeDetails(ConnectorType):
+    """A connector type with what its configuration and its authorization consist of."""
+
+    config: ConfigField = ConfigField()
+    auth: ConfigField = ConfigField()
+
+
 class Group(Identified):
     """A destination group. Its destination has the same id."""
 

@@ -1,6 +1,6 @@
 """`/v1/connections/{id}/schemas`: what a connection syncs. Names are the source's own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -35,6 +35,30 @@ class Schemas:
         """Merge changes in. The answer may hold only the difference, so it is not returned."""
         await self._transport.change(
             "PATCH", "connections", connection_id, "schemas", body=changes, accept=JSON
+        )
+
+    async def create(self, connection_id: str, config: Mapping[str, Any]) -> None:
+        """Choose what a new connection syncs before its schema is first captured."""
+        await self._transport.change(
+            "POST", "connections", connection_id, "schemas", body=config, accept=JSON
+        )
+
+    async def drop_columns(
+        self, connection_id: str, columns: Mapping[str, Mapping[str, Sequence[str]]]
+    ) -> None:
+        """Drop blocked columns, by schema and table, from the destination at the next sync."""
+        schemas = {
+            schema: {"tables": {table: {"columns": [*names]} for table, names in tables.items()}}
+            for schema, tables in columns.items()
+        }
+        await self._transport.change(
+            "POST",
+            "connections",
+            connection_id,
+            "schemas",
+            "drop-columns",
+            body={"schemas": schemas},
+            accept=JSON,
         )
 
     async def reload(self, connection_id: str, exclude_mode: str) -> SchemaConfig:

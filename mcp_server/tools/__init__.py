@@ -1,13 +1,25 @@
-"""The tools a model sees, one module per noun, declared with `mcp_server.toolkit`."""
+"""The tools a model sees, one module per noun, declared with `mcp_server.toolkit`.
+
+Each toolset has a module of its name (`types`: `connector_types`); the others add to one.
+"""
 
 from mcp_server.tools import (
+    column_drops,
+    connect_cards,
+    connector_types,
     connectors,
     groups,
+    history,
+    moves,
+    problems,
     resyncs,
     schema_changes,
     schemas,
     setup,
+    setup_tests,
+    state_changes,
     syncs,
+    trust,
 )
 
 TOOLSETS = (
@@ -16,7 +28,20 @@ TOOLSETS = (
     schemas.toolset,
     setup.toolset,
     syncs.toolset,
+    connector_types.toolset,
 )
-"""All toolsets. `schema_changes` adds to that of `schemas`, `resyncs` to that of `syncs`."""
+"""All toolsets."""
 
-__all__ = ["TOOLSETS", "resyncs", "schema_changes"]
+__all__ = [
+    "TOOLSETS",
+    "column_drops",
+    "connect_cards",
+    "history",
+    "moves",
+    "problems",
+    "resyncs",
+    "schema_changes",
+    "setup_tests",
+    "state_changes",
+    "trust",
+]

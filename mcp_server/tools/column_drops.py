@@ -1,0 +1,1 @@
+"""The tool that drops blocked columns from the destination."""

@@ -1,0 +1,1 @@
+"""The tool that makes Connect Cards, pages where a person enters credentials."""

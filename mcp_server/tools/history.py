@@ -1,0 +1,1 @@
+"""The tool that tells which syncs ran, and how they ended."""

@@ -1,0 +1,1 @@
+"""Tools that move a connector to another group."""

@@ -1,0 +1,1 @@
+"""The tool that runs setup tests, and what failed ones call for."""

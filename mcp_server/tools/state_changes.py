@@ -1,0 +1,1 @@
+"""The tool that replaces the state of a Function or Connector SDK connector."""

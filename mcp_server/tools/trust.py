@@ -1,0 +1,1 @@
+"""Tools on whom a connector trusts: certificates and SSH fingerprints."""
