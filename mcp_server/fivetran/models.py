@@ -222,6 +222,7 @@ class ConfigField(Model):
     """A field of a configuration, described much as JSON Schema does.
 
     `type` cannot be relied on where there is an `enum`, and few fields say that they are required.
+    What is not described in the usual way counts as not described.
     """
 
     type: str | None = None
@@ -235,6 +236,15 @@ class ConfigField(Model):
     required: tuple[str, ...] = ()
     properties: dict[str, "ConfigField"] = {}
     items: "ConfigField | None" = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unusual_is_absent(cls, data: Any) -> Any:
+        """Leave out what older drafts of JSON Schema write in other shapes: `required: true`."""
+        usual = {"type": str, "required": list, "enum": list, "properties": dict, "items": dict}
+        if not isinstance(data, dict):
+            return data
+        return {k: v for k, v in data.items() if isinstance(v, usual.get(k, object))}
 
     @property
     def is_secret(self) -> bool:
