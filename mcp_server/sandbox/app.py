@@ -85,6 +85,10 @@ class Sandbox:
         """Forget the faults that were not met."""
         self._faults.clear()
 
+    def withhold(self, *endpoints: str, status: int = 404) -> None:
+        """Answer as an account without them: `sync-history`, `warnings`, `errors`; 404 or 403."""
+        self._account.withheld.update(dict.fromkeys(endpoints, status))
+
     def limit_requests(self, hourly: int) -> None:
         """Allow fewer requests an hour than Fivetran does, and forget those made."""
         self._limit = RateLimit(hourly)

@@ -1,11 +1,13 @@
-"""Lets time pass: syncs end, and those that are due begin."""
+"""Lets time pass: syncs and moves end, and syncs that are due begin."""
 
 from datetime import datetime, timedelta
 
-from mcp_server.sandbox.account import Account, Backstage, moment_of, stamp
+from mcp_server.sandbox.account import Account, Backstage, Move, moment_of, stamp
+from mcp_server.sandbox.records import close
 from mcp_server.sandbox.replies import Json
 
 _HISTORICAL_FACTOR = 2
+_CALL_FOR_RESYNC = "resync_table_warning"
 _FAILURE = {
     "code": "unknown_sync_failure",
     "message": "Sync Failed",
@@ -19,44 +21,88 @@ def advance(account: Account, connection_id: str) -> None:
     backstage = account.backstage[connection_id]
     now = account.now()
     settle(connection, backstage, now)
-    _end_if_over(connection, backstage, now)
+    end_moves(account, connection_id)
+    _end_if_over(account, connection_id, now)
     start = _due_since(connection, backstage, now)
     if start is not None:
         begin(account, connection_id, start)
-        _end_if_over(connection, backstage, now)
+        _end_if_over(account, connection_id, now)
 
 
 def begin(account: Account, connection_id: str, start: datetime | None = None) -> None:
-    """Start a sync, a historical one if one is pending."""
-    status = account.connections[connection_id]["status"]
-    backstage = account.backstage[connection_id]
+    """Start a sync, a historical one if one is pending; one that runs is cancelled."""
+    connection = account.connections[connection_id]
+    status, backstage = connection["status"], account.backstage[connection_id]
+    if status["sync_state"] == "syncing":
+        close(connection, backstage, "CANCELED", account.now())
+    backstage.started = start or account.now()
     seconds = account.sync_seconds * (_HISTORICAL_FACTOR if status["is_historical_sync"] else 1)
-    backstage.ends = (start or account.now()) + timedelta(seconds=seconds)
+    backstage.ends = backstage.started + timedelta(seconds=seconds)
     backstage.due_now = False
     status.update(sync_state="syncing", rescheduled_for=None)
 
 
-def stop(connection: Json, backstage: Backstage) -> None:
+def stop(connection: Json, backstage: Backstage, now: datetime) -> None:
     """Stop a running sync; neither timestamp moves, and an unfinished import stays pending."""
     status = connection["status"]
     if status["sync_state"] == "syncing":
+        close(connection, backstage, "PAUSED" if connection["paused"] else "CANCELED", now)
         status["sync_state"] = "paused" if connection["paused"] else "scheduled"
         backstage.ends = None
         backstage.due_now = backstage.due_now or status["is_historical_sync"]
 
 
-def finish(connection: Json, backstage: Backstage, end: datetime) -> None:
+def finish(account: Account, connection_id: str, end: datetime) -> None:
     """End a sync: it has failed, or it has brought everything up to date."""
+    connection, backstage = account.connections[connection_id], account.backstage[connection_id]
     status = connection["status"]
     backstage.ends = None
     status["sync_state"] = "paused" if connection["paused"] else "scheduled"
     if backstage.always_fails or status["setup_state"] != "connected":
         connection["failed_at"] = stamp(end)
         status["tasks"] = status["tasks"] or [dict(_FAILURE)]
+        task = status["tasks"][0]
+        close(connection, backstage, "FAILURE", end, task["details"] or task["message"])
     else:
+        close(connection, backstage, "COMPLETED", end)
         connection["succeeded_at"] = stamp(end)
+        if status["is_historical_sync"]:
+            rest = [each for each in status["warnings"] if each["code"] != _CALL_FOR_RESYNC]
+            status["warnings"] = rest
         status.update(is_historical_sync=False, update_state="on_schedule", tasks=[])
         backstage.discovered = True
+        _drop_marked(account, connection_id)
+
+
+def end_moves(account: Account, connection_id: str) -> None:
+    """End the moves whose time is over; a name that the new group has already lets one fail."""
+    connection, backstage = account.connections[connection_id], account.backstage[connection_id]
+    for move in backstage.moves.values():
+        over = account.now() - move.started >= timedelta(seconds=account.sync_seconds)
+        if over and not move.ended:
+            move.ended = True
+            taken = {(c["group_id"], c["schema"]) for c in account.connections.values()}
+            if (move.group_id, connection["schema"]) in taken:
+                move.error = f"Connection with schema '{connection['schema']}' already exists"
+            else:
+                connection["group_id"] = move.group_id
+                _load_again(connection, backstage, move)
+
+
+def _load_again(connection: Json, backstage: Backstage, move: Move) -> None:
+    if move.behavior == "BACKFILL":
+        connection["status"]["is_historical_sync"] = True
+        backstage.due_now = True
+
+
+def _drop_marked(account: Account, connection_id: str) -> None:
+    """Drop the columns marked for it: from the destination, the selection and the list."""
+    backstage = account.backstage[connection_id]
+    for schema, table, column in backstage.to_drop:
+        account.dropped.append(f"{connection_id}/{schema}/{table}/{column}")
+        account.schema(connection_id)["schemas"][schema]["tables"][table]["columns"].pop(column)
+        backstage.gone.add((schema, table, column))
+    backstage.to_drop.clear()
 
 
 def overdue(connection: Json, now: datetime) -> bool:
@@ -74,10 +120,11 @@ def settle(connection: Json, backstage: Backstage, now: datetime) -> None:
         backstage.due_now = backstage.due_now or overdue(connection, now)
 
 
-def _end_if_over(connection: Json, backstage: Backstage, now: datetime) -> None:
-    running = connection["status"]["sync_state"] == "syncing"
-    if running and backstage.ends is not None and backstage.ends <= now:
-        finish(connection, backstage, backstage.ends)
+def _end_if_over(account: Account, connection_id: str, now: datetime) -> None:
+    running = account.connections[connection_id]["status"]["sync_state"] == "syncing"
+    ends = account.backstage[connection_id].ends
+    if running and ends is not None and ends <= now:
+        finish(account, connection_id, ends)
 
 
 def _due_since(connection: Json, backstage: Backstage, now: datetime) -> datetime | None:

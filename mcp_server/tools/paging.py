@@ -47,9 +47,9 @@ class Cursor:
         except (ValueError, TypeError, binascii.Error, RecursionError):
             upstream, skip, digest = None, None, None
         if not (isinstance(upstream, str) and type(skip) is int and skip >= 0):
-            raise _bad_cursor("is not one that this server gave")
+            raise bad_cursor("is not one that this server gave")
         if digest != _digest(filters):
-            raise _bad_cursor("belongs to a call with other arguments")
+            raise bad_cursor("belongs to a call with other arguments")
         return cls(upstream, skip)
 
 
@@ -58,7 +58,8 @@ def _digest(filters: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
-def _bad_cursor(what: str) -> ToolFailure:
+def bad_cursor(what: str) -> ToolFailure:
+    """Say what is wrong with a cursor."""
     return ToolFailure(
         "invalid_arguments",
         f"cursor: it {what}",
