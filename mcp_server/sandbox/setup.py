@@ -7,6 +7,7 @@ from mcp_server.sandbox.fields import CONTROLS, check, check_card, mapping
 from mcp_server.sandbox.listing import shown
 from mcp_server.sandbox.replies import Json, Reply, ok
 from mcp_server.sandbox.services import SECRET_NAMES, SERVICES, Service, is_mask
+from mcp_server.sandbox.trust import checks, trust_presented
 
 _TESTED = "Setup tests have been completed"
 _TEST_CONTROLS = {name: CONTROLS[name] for name in ("trust_certificates", "trust_fingerprints")}
@@ -17,7 +18,7 @@ def test_connection(call: Call) -> Reply:
     connection_id: str = call.account.connection(call.names[0])["id"]
     check(call.body, _TEST_CONTROLS)
     advance(call.account, connection_id)
-    results = run_tests(call.account, connection_id)
+    results = run_tests(call.account, connection_id, call.body)
     if _passed(results):
         call.account.backstage[connection_id].discovered = True
     return ok(shown(call.account, connection_id, setup_tests=results), _TESTED)
@@ -39,11 +40,12 @@ def connect_card(connection_id: str, config: Json) -> Json:
     return {"connect_card": {"token": token, "uri": uri}, "connect_card_config": config}
 
 
-def run_tests(account: Account, connection_id: str) -> list[Json]:
-    """Test a connection and set its setup state by the outcome."""
+def run_tests(account: Account, connection_id: str, switches: Json) -> list[Json]:
+    """Test a connection and set its setup state by the outcome; the switches are the request's."""
     connection, backstage = account.connections[connection_id], account.backstage[connection_id]
     status = connection["status"]
-    results = _results(SERVICES[connection["service"]], connection["config"], backstage)
+    trust_presented(account, connection_id, switches)
+    results = _results(SERVICES[connection["service"]], connection, backstage)
     if not _passed(results):
         worked_once = status["setup_state"] != "incomplete"
         status["setup_state"] = "broken" if worked_once else "incomplete"
@@ -59,7 +61,8 @@ def _passed(results: list[Json]) -> bool:
     return all(result["status"] == "PASSED" for result in results)
 
 
-def _results(service: Service, config: Json, backstage: Backstage) -> list[Json]:
+def _results(service: Service, connection: Json, backstage: Backstage) -> list[Json]:
+    config = connection["config"]
     absent = [name for name in service.required if not config.get(name)]
     results = [_result("Checking the configuration", f"Missing: {', '.join(absent)}", absent)]
     if service.oauth:
@@ -69,7 +72,11 @@ def _results(service: Service, config: Json, backstage: Backstage) -> list[Json]
     wrong = [name for name, value in secrets.items() if value == "wrong" or is_mask(value)]
     user = config.get("user", "fivetran")
     message = f'password authentication failed for user "{user}"'
-    return [*results, _result("Connecting to the source", message, absent or wrong)]
+    last = _result("Connecting to the source", message, absent or wrong)
+    reached = checks(connection, backstage)
+    if not _passed(reached):
+        last = {**last, "status": "SKIPPED", "message": "", "details": None}
+    return [*results, *reached, last]
 
 
 def _result(title: str, message: str, failed: object) -> Json:
