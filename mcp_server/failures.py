@@ -1,5 +1,6 @@
 """What each failure of the API client means for a model: a code, a sentence, what to do next."""
 
+import traceback
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -7,7 +8,7 @@ import structlog
 
 from mcp_server.fivetran import errors
 from mcp_server.toolkit import Spec, ToolFailure
-from mcp_server.untrusted import clean, scrub
+from mcp_server.untrusted import clean, hide, scrub
 
 _log = structlog.stdlib.get_logger("mcp_server.failures")
 
@@ -131,10 +132,17 @@ _MEANINGS: Final[tuple[tuple[type[errors.FivetranError], str, str, str], ...]] =
 )
 
 
-def explain(error: BaseException, spec: Spec, arguments: Mapping[str, Any]) -> ToolFailure:
+def explain(
+    error: BaseException,
+    spec: Spec,
+    arguments: Mapping[str, Any],
+    secrets: frozenset[str] = frozenset(),
+) -> ToolFailure:
     """Turn whatever a tool's body raised into a failure a model can act on."""
     if not isinstance(error, errors.FivetranError):
-        _log.error("tool_crashed", tool=spec.name, exc_info=error)
+        # The text of a foreign exception may quote what it was given.
+        trace = hide("".join(traceback.format_exception(error)), secrets)
+        _log.error("tool_crashed", tool=spec.name, exception=trace)
         return ToolFailure(
             "internal_error",
             f"{spec.name} failed for a reason of the server's own",

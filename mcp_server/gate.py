@@ -9,7 +9,7 @@ import difflib
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
@@ -18,7 +18,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, InputRequiredResult, TextContent
-from pydantic import ValidationError
+from pydantic import InstanceOf, ValidationError
 from typing_extensions import override
 
 from mcp_server import failures
@@ -29,11 +29,14 @@ from mcp_server.toolkit import (
     Preview,
     Result,
     Spec,
+    Target,
     ToolFailure,
     accepted,
+    answer_fields,
     build,
 )
 from mcp_server.untrusted import clean_name, hide, secrets_in
+from mcp_server.vault import Vault
 
 _log = structlog.stdlib.get_logger("mcp_server.gate")
 
@@ -43,12 +46,21 @@ LONGEST_REPEAT: Final = 1500
 """Bytes of arguments up to which a preview writes out the call that confirms it."""
 
 
+ERROR_FIELDS: Final = frozenset(
+    {"code", "message", "hint", "retryable", "retry_after_seconds", "fivetran", "status"}
+    | {"preview", "next_call", "tool", "arguments"}
+    | {*Preview.model_fields, *Target.model_fields}
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """What decides, besides the call itself."""
 
     mode: Mode
     toolsets: frozenset[str]
+    vault: Vault = field(default_factory=Vault)
+    """What no answer may hold, besides the credentials in a call's own arguments."""
 
     def offers(self, spec: Spec) -> bool:
         """Whether a tool is listed."""
@@ -98,7 +110,8 @@ def _unconfirmed(tool: str, arguments: Mapping[str, Any], preview: Preview) -> T
         if name != "confirm" and value is not None
     }
     call: Any = {**given, "confirm": True}
-    if len(json.dumps(call)) > LONGEST_REPEAT:
+    # A credential would come out redacted, and a call with it so would be wrong.
+    if len(json.dumps(call)) > LONGEST_REPEAT or secrets_in(given):
         call = "the same as in this call, and confirm=true"
     return ToolFailure(
         "confirmation_required",
@@ -122,7 +135,7 @@ class GatedTool(Tool):
     """A tool whose every call goes through the gate."""
 
     spec: Spec
-    gate: Gate
+    gate: InstanceOf[Gate]
 
     @classmethod
     def of(cls, spec: Spec, gate: Gate) -> "GatedTool":
@@ -167,7 +180,7 @@ class GatedTool(Tool):
         if isinstance(result, InputRequiredResult):
             return result
         self._log_call(arguments, started, None)
-        return answer(result, self._secrets(arguments))
+        return answer(result, self._secrets(arguments), answer_fields(self.spec))
 
     def _explain(self, error: Exception, arguments: Mapping[str, Any]) -> ToolFailure:
         cause = error.__cause__ if isinstance(error, ToolError) else error
@@ -175,11 +188,13 @@ class GatedTool(Tool):
             return cause
         if type(error) is ToolError and isinstance(cause, ValidationError):
             return wrong_arguments(self.name, cause, self.parameters["properties"])
-        return failures.explain(cause or error, self.spec, arguments)
+        return failures.explain(cause or error, self.spec, arguments, self._secrets(arguments))
 
-    def _secrets(self, arguments: dict[str, Any]) -> frozenset[str]:
-        """Find the credentials of a call, also in objects that came as text."""
-        return secrets_in(self.fn_metadata.pre_parse_json(arguments))
+    def _secrets(self, arguments: Mapping[str, Any]) -> frozenset[str]:
+        """Find the credentials of a call, also in objects that came as text, and the server's own."""
+        return (
+            secrets_in(self.fn_metadata.pre_parse_json(dict(arguments))) | self.gate.vault.known()
+        )
 
     def _log_call(
         self, arguments: Mapping[str, Any], started: float, failure: ToolFailure | None
@@ -195,9 +210,11 @@ class GatedTool(Tool):
         )
 
 
-def answer(result: Result, secrets: frozenset[str] = frozenset()) -> CallToolResult:
+def answer(
+    result: Result, secrets: frozenset[str] = frozenset(), fields: frozenset[str] = frozenset()
+) -> CallToolResult:
     """Say the same twice: hosts show the model either the structure or the text."""
-    content = hide(result.model_dump(mode="json", exclude_none=True), secrets)
+    content = hide(result.model_dump(mode="json", exclude_none=True), secrets, fields)
     return CallToolResult(content=[_text(content)], structured_content=content)
 
 
@@ -212,7 +229,8 @@ def answer_failure(failure: ToolFailure, secrets: frozenset[str] = frozenset()) 
     if failure.retry_after_seconds is not None:
         error["retry_after_seconds"] = failure.retry_after_seconds
     return CallToolResult(
-        is_error=True, content=[_text({"error": hide({**error, **failure.details}, secrets)})]
+        is_error=True,
+        content=[_text({"error": hide({**error, **failure.details}, secrets, ERROR_FIELDS)})],
     )
 
 

@@ -19,7 +19,7 @@ from mcp_server.fivetran.transport import CONNECT_TIMEOUT, only_reads
 from mcp_server.gate import Gate, GatedTool
 from mcp_server.policy import Mode
 from mcp_server.settings import Settings
-from mcp_server.toolkit import Spec
+from mcp_server.toolkit import Secrets, Spec
 from mcp_server.tools import TOOLSETS
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class App:
     Hosts start servers only to list their tools, and opening the client reads every certificate.
     """
 
-    def __init__(self, open_client: Callable[[AsyncExitStack], Fivetran]) -> None:
+    def __init__(self, open_client: Callable[[AsyncExitStack], Fivetran], secrets: Secrets) -> None:
+        self.secrets = secrets
         self._open_client = open_client
         self._opened = AsyncExitStack()
 
@@ -94,7 +95,9 @@ def build_server(
 
     `upstream` replaces the network, `now` the clock: the sandbox and the tests use them.
     """
-    gate = Gate(mode=settings.mode_in_force, toolsets=settings.toolset_names)
+    vault = settings.vault()
+    gate = Gate(mode=settings.mode_in_force, toolsets=settings.toolset_names, vault=vault)
+    secrets = Secrets(vault, literals=settings.literal_secrets == "allow")
 
     def open_client(opened: AsyncExitStack) -> Fivetran:
         http = http_client(settings, upstream)
@@ -104,7 +107,7 @@ def build_server(
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[App]) -> AsyncIterator[App]:
-        app = App(open_client)
+        app = App(open_client, secrets)
         try:
             yield app
         finally:

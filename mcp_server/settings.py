@@ -3,6 +3,8 @@
 import difflib
 import ipaddress
 import os
+import re
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -10,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mcp_server.policy import MODES, Mode
+from mcp_server.vault import Vault
 
 TOOLSETS: Final = ("connectors", "groups", "schemas", "setup", "syncs", "types")
 FIVETRAN: Final = "https://api.fivetran.com"
@@ -23,6 +26,9 @@ VARIABLES: Final = {
     "mode": "FIVETRAN_MCP_MODE",
     "read_only": "FIVETRAN_MCP_READ_ONLY",
     "toolsets": "FIVETRAN_MCP_TOOLSETS",
+    "secret_env": "FIVETRAN_MCP_SECRET_ENV",
+    "secret_dir": "FIVETRAN_MCP_SECRET_DIR",
+    "literal_secrets": "FIVETRAN_MCP_LITERAL_SECRETS",
     "sandbox": "FIVETRAN_MCP_SANDBOX",
     "http": "FIVETRAN_MCP_HTTP",
     "timeout": "FIVETRAN_MCP_TIMEOUT",
@@ -39,6 +45,10 @@ REMEDIES: Final = {
     "read_only": "use true or false (FIVETRAN_MCP_READ_ONLY)",
     "toolsets": f"use a comma-separated list of {', '.join(TOOLSETS)}, or all (--toolsets,"
     " FIVETRAN_MCP_TOOLSETS)",
+    "secret_env": "give names of variables, separated by commas, or prefixes of at least 3 characters"
+    " with a * at the end, as PG_PASSWORD,CONNECTOR_* (FIVETRAN_MCP_SECRET_ENV)",
+    "secret_dir": "give the absolute path of a directory that exists (FIVETRAN_MCP_SECRET_DIR)",
+    "literal_secrets": "use allow or refuse (FIVETRAN_MCP_LITERAL_SECRETS)",
     "sandbox": "use true or false (FIVETRAN_MCP_SANDBOX)",
     "http": "give a loopback address and a port, as 127.0.0.1:8000 (--http, FIVETRAN_MCP_HTTP);"
     " other addresses need authentication, which this version does not have",
@@ -46,6 +56,8 @@ REMEDIES: Final = {
     "log_level": "use debug, info, warning or error (--log-level, FIVETRAN_MCP_LOG_LEVEL)",
     "log_format": "use console or json (--log-format, FIVETRAN_MCP_LOG_FORMAT)",
 }
+
+_PATTERN: Final = re.compile(r"[A-Za-z_]\w*|[A-Za-z_]\w{2,}\*", re.ASCII)
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["console", "json"]
@@ -78,6 +90,13 @@ class Settings(BaseSettings):
     toolsets: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("all",), alias=VARIABLES["toolsets"]
     )
+    secret_env: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), alias=VARIABLES["secret_env"]
+    )
+    secret_dir: Path | None = Field(default=None, alias=VARIABLES["secret_dir"])
+    literal_secrets: Literal["allow", "refuse"] = Field(
+        default="allow", alias=VARIABLES["literal_secrets"]
+    )
     http: str | None = Field(default=None, alias=VARIABLES["http"])
     timeout: float = Field(default=90.0, ge=1, le=600, alias=VARIABLES["timeout"])
     log_level: LogLevel = Field(default="info", alias=VARIABLES["log_level"])
@@ -98,6 +117,17 @@ class Settings(BaseSettings):
         """Where to serve streamable HTTP; None for stdio."""
         return None if self.http is None else split_address(self.http)
 
+    def vault(self) -> Vault:
+        """Open what the operator lets be named; this server's own settings never are."""
+        own = {*VARIABLES.values()}
+        opened = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in own and any(_matches(name, pattern) for pattern in self.secret_env)
+        }
+        pair = (self.api_key.get_secret_value(), self.api_secret.get_secret_value())
+        return Vault(opened, self.secret_dir, hidden=pair)
+
     @field_validator("api_key", "api_secret")
     @classmethod
     def _given(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
@@ -116,7 +146,7 @@ class Settings(BaseSettings):
             raise ValueError("it has more than a host and a port")
         return value.rstrip("/")
 
-    @field_validator("toolsets", mode="before")
+    @field_validator("toolsets", "secret_env", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
@@ -129,12 +159,32 @@ class Settings(BaseSettings):
             raise ValueError(f"there is no toolset {', '.join(unknown) or 'in it'}")
         return value
 
+    @field_validator("secret_env")
+    @classmethod
+    def _patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [pattern for pattern in value if not _PATTERN.fullmatch(pattern)]
+        if wrong:
+            raise ValueError(f"entry {1 + value.index(wrong[0])} is no name and no prefix")
+        return value
+
+    @field_validator("secret_dir")
+    @classmethod
+    def _directory(cls, value: Path | None) -> Path | None:
+        if value is not None and not (value.is_absolute() and value.is_dir()):
+            raise ValueError("there is no such directory")
+        return value
+
     @field_validator("http")
     @classmethod
     def _loopback(cls, value: str | None) -> str | None:
         if value is not None and not is_loopback(split_address(value)[0]):
             raise ValueError("it is not a loopback address")
         return value
+
+
+def _matches(name: str, pattern: str) -> bool:
+    prefix = pattern.removesuffix("*")
+    return name == pattern or (prefix != pattern and name.startswith(prefix))
 
 
 def split_address(text: str) -> tuple[str, int]:

@@ -5,7 +5,7 @@ what the server provides, which the model does not see. Its docstring is what th
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
 from mcp_server.fivetran import Fivetran as Client
+from mcp_server.vault import Vault
 
 T = TypeVar("T")
 _STRUCTURED: Final = frozenset({"object", "array"})
@@ -121,12 +122,26 @@ class Plan:
     """None if nothing about this call is destructive."""
 
 
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """How credentials get into a configuration."""
+
+    vault: Vault
+    literals: bool = True
+    """Whether they may also be written out in the arguments."""
+
+
 class Holder(Protocol):
     """What a server's lifespan yields, as far as tools go."""
 
     @property
     def fivetran(self) -> Client:
         """The API client of this process."""
+        ...
+
+    @property
+    def secrets(self) -> Secrets:
+        """How credentials get into a configuration."""
         ...
 
 
@@ -136,6 +151,14 @@ async def _client(ctx: Context[Holder, Any]) -> Client:
 
 Fivetran = Annotated[Client, Resolve(_client)]
 """The API client, injected."""
+
+
+async def _secrets(ctx: Context[Holder, Any]) -> Secrets:
+    return ctx.request_context.lifespan_context.secrets
+
+
+SecretSource = Annotated[Secrets, Resolve(_secrets)]
+"""Where named credentials come from, injected."""
 
 
 def _present(value: Any) -> Any:
@@ -334,12 +357,51 @@ def _tidy(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str
     return flat
 
 
+def outline(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Publish of an answer's schema which fields there are, of which type, and which always.
+
+    Every host loads it for every tool, and hardly any shows it to a model: the answer is what the
+    model reads. The whole schemas stand in `manifests/tools.json`.
+    """
+    return {
+        "type": "object",
+        "properties": {name: _shape(field) for name, field in schema["properties"].items()},
+        "required": schema.get("required", []),
+        "additionalProperties": False,
+    }
+
+
+def _shape(schema: Mapping[str, Any]) -> dict[str, Any]:
+    shape = {"type": schema["type"]}
+    return {**shape, "items": _shape(schema["items"])} if "items" in schema else shape
+
+
 def _only(variants: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Take the one variant of a union that is not null."""
     real = [variant for variant in variants if variant.get("type") != "null"]
     if len(real) != 1:
         raise TypeError("a union has no place in a schema: some hosts reject every tool for one")
     return real[0]
+
+
+@cache
+def whole_schema(spec: Spec) -> dict[str, Any]:
+    """Describe all of an answer."""
+    return tidy(spec.result.model_json_schema(mode="serialization"))
+
+
+@cache
+def answer_fields(spec: Spec) -> frozenset[str]:
+    """Name the fields that an answer can have, at any depth: words of ours, not of anyone outside."""
+    return frozenset(_fields(whole_schema(spec)))
+
+
+def _fields(schema: Mapping[str, Any]) -> Iterator[str]:
+    for name, inner in schema.get("properties", {}).items():
+        yield name
+        yield from _fields(inner)
+    if "items" in schema:
+        yield from _fields(schema["items"])
 
 
 @cache
@@ -357,7 +419,7 @@ def build(spec: Spec) -> Tool:
     properties = tool.parameters.get("properties", {})
     tool.fn_metadata = StrictMetadata(
         arg_model=_strict(tool.fn_metadata.arg_model),
-        output_schema=tidy(spec.result.model_json_schema(mode="serialization")),
+        output_schema=outline(whole_schema(spec)),
         structured=frozenset(n for n, p in properties.items() if p.get("type") in _STRUCTURED),
     )
     return tool

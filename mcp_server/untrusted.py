@@ -7,12 +7,15 @@ configurations hold credentials. Nothing of either kind leaves the server but th
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import quote
 
 REDACTED: Final = "[redacted]"
 SHORTEST: Final = 4
 """Characters from which a credential is looked for in answers; shorter ones are in every word."""
+LONG_LINE: Final = 16
+"""Characters from which a line of a credential, such as a private key, is looked for by itself."""
 LONGEST_TEXT: Final = 400
 """Characters of one text from outside that are shown; the rest is counted, not shown."""
 
@@ -45,7 +48,14 @@ _SECRET_NAME: Final = re.compile(
 # Up to the last @: a password may hold any character, and hiding a path does less harm.
 _URL_PASSWORD: Final = re.compile(r"(?<=://)[^\s\"'<>]+(?=@)")
 _ANSI: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_CUT: Final = re.compile(r"… \[\d+ more characters\]")
+"""The end of a text that `clean` made shorter."""
 _BEARER: Final = re.compile(r"\b(basic|bearer)\s+[a-z0-9+/._~=-]{8,}", re.IGNORECASE)
+_ASSIGNED: Final = re.compile(
+    r"\b([\w-]*(?:passw(?:or)?d|pwd|secret|token|api_?key|access_?key))(\"?\s*[=:]\s*\"|=)[^\s\"',;&]+",
+    re.IGNORECASE,
+)
+"""`password=...`, `"token": "..."`: how connection strings and echoed requests write them."""
 
 
 def _shows(character: str) -> bool:
@@ -78,7 +88,8 @@ def is_secret_name(name: str) -> bool:
 
 def scrub(text: str) -> str:
     """Redact credentials that stand inside a longer text."""
-    return _BEARER.sub(rf"\1 {REDACTED}", _URL_PASSWORD.sub(REDACTED, text))
+    shown = _BEARER.sub(rf"\1 {REDACTED}", _URL_PASSWORD.sub(REDACTED, text))
+    return _ASSIGNED.sub(rf"\1\2{REDACTED}", shown)
 
 
 def redact(value: Any) -> Any:
@@ -99,8 +110,17 @@ def redact(value: Any) -> Any:
     return value
 
 
+def is_reference(value: object) -> bool:
+    """Whether a value only names a credential: `{"$env": "NAME"}` or `{"$file": "name"}`."""
+    if not isinstance(value, Mapping) or len(value) != 1:
+        return False
+    return any(isinstance(value.get(source), str) for source in ("$env", "$file"))
+
+
 def secrets_in(value: Any, *, named: bool = False) -> frozenset[str]:
     """Find the credentials in arguments, so that no answer repeats one."""
+    if is_reference(value):
+        return frozenset()
     if isinstance(value, Mapping):
         pair = {"key", "value"} <= value.keys()
         return frozenset().union(
@@ -114,16 +134,53 @@ def secrets_in(value: Any, *, named: bool = False) -> frozenset[str]:
     return frozenset({value} if named and isinstance(value, str) and len(value) >= SHORTEST else ())
 
 
-def hide(value: Any, secrets: frozenset[str]) -> Any:
-    """Copy JSON without these credentials, wherever they stand."""
-    if isinstance(value, Mapping):
-        return {k: hide(v, secrets) for k, v in value.items()}
-    if isinstance(value, list):
-        return [hide(item, secrets) for item in value]
-    if isinstance(value, str):
-        for secret in sorted(secrets, key=len, reverse=True):
-            value = value.replace(secret, REDACTED)
-    return value
+def hide(value: Any, secrets: frozenset[str], ours: frozenset[str] = frozenset()) -> Any:
+    """Copy JSON without these credentials, wherever and in whatever form they stand.
+
+    `ours` are keys that were not written by anyone outside: a credential may be an ordinary word.
+    """
+    forms = _forms(secrets)
+    if not forms:
+        return value
+    pattern = re.compile("|".join(map(re.escape, forms)))
+
+    def without(item: Any) -> Any:
+        if isinstance(item, Mapping):
+            return {k if k in ours else without(k): without(v) for k, v in item.items()}
+        if isinstance(item, list):
+            return [without(each) for each in item]
+        return _without(item, pattern, forms) if isinstance(item, str) else item
+
+    return without(value)
+
+
+def _without(text: str, pattern: re.Pattern[str], forms: Sequence[str]) -> str:
+    shown = pattern.sub(REDACTED, text)
+    cut = _CUT.search(shown)
+    if cut is None:
+        return shown
+    # What was cut off may have been the rest of a credential.
+    head = shown[: cut.start()]
+    lengths = (
+        length
+        for form in forms
+        for length in range(min(len(form), len(head)), SHORTEST - 1, -1)
+        if head.endswith(form[:length])
+    )
+    longest = max(lengths, default=0)
+    return f"{head[: len(head) - longest]}{REDACTED}{cut[0]}" if longest else shown
+
+
+def _forms(secrets: frozenset[str]) -> list[str]:
+    """List how credentials may appear, the longest first: as they are, cleaned, escaped, by line."""
+    found: set[str] = set()
+    for secret in secrets:
+        lines = [line.strip() for line in secret.splitlines()]
+        for text in (secret, *(line for line in lines if len(line) >= LONG_LINE)):
+            cleaned = (clean(text, len(text)), clean_name(text))
+            escaped = (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+            found.update((text, *cleaned, *escaped, quote(text, safe="", errors="replace")))
+    return sorted((form for form in found if len(form) >= SHORTEST), key=len, reverse=True)
 
 
 def _bytes(value: Any) -> int:

@@ -11,7 +11,7 @@ from mcp import Client
 from mcp.server.mcpserver import Context, Elicit, MCPServer, Resolve
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, ElicitResult
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from mcp_server.fivetran.errors import FivetranError
 from mcp_server.gate import Gate, GatedTool
@@ -19,7 +19,8 @@ from mcp_server.policy import Mode
 from mcp_server.sandbox import Fault, Sandbox
 from mcp_server.server import all_specs
 from mcp_server.settings import TOOLSETS
-from mcp_server.toolkit import Confirm, Effect, Plan, Preview, Result, Target, Toolset
+from mcp_server.toolkit import Confirm, Effect, Maybe, Plan, Preview, Result, Target, Toolset
+from mcp_server.vault import Vault
 from tests.support import HOSTILE, Caller, Connect, text_of
 
 EVERY = frozenset({*TOOLSETS, "test"})
@@ -400,9 +401,23 @@ class Inner(BaseModel):
 
 
 @made_up.tool(title="Crash", effect=Effect.READ)
-async def get_crash() -> Nothing:
+async def get_crash(
+    config: Maybe[Annotated[dict[str, Any], Field(description="C.")]] = None,
+) -> Nothing:
     """Crash."""
-    raise RuntimeError("canary-secret")
+    raise RuntimeError(f"canary-secret {config}")
+
+
+class Echo(Result):
+    """What was said."""
+
+    name: str
+
+
+@made_up.tool(title="Echo", effect=Effect.READ)
+async def get_echo(text: Annotated[str, Field(description="T.")]) -> Echo:
+    """Say it again."""
+    return Echo(name=text)
 
 
 @made_up.tool(title="Misread", effect=Effect.READ)
@@ -440,6 +455,7 @@ async def _preview() -> Plan:
 
 @made_up.tool(title="Deed", effect=Effect.DESTRUCTIVE)
 async def delete_something(
+    auth: Maybe[Annotated[dict[str, Any], Field(description="A.")]] = None,  # noqa: ARG001 -- likewise
     confirm: Confirm = False,  # noqa: ARG001 -- a declaration
     *,
     plan: Annotated[Plan, Resolve(_preview)],  # noqa: ARG001 -- likewise
@@ -468,7 +484,8 @@ async def set_if_asked(approval: Annotated[Approval, Resolve(_ask)]) -> Nothing:
 @pytest.fixture(name="own")
 async def _own(era: str) -> Any:
     """Connect to a server of made-up tools."""
-    gate = Gate(mode=Mode.FULL, toolsets=EVERY)
+    vault = Vault({"A": "opened-value", "B": "name"})
+    gate = Gate(mode=Mode.FULL, toolsets=EVERY, vault=vault)
     server = MCPServer("own", tools=[GatedTool.of(spec, gate) for spec in made_up.specs])
     async with Client(server, mode=era) as client:
         yield Caller(client)
@@ -482,7 +499,35 @@ async def test_a_crash_is_told_without_its_text(tool: str, own: Caller, logged: 
     assert error["code"] == "internal_error"
     assert "canary" not in json.dumps(error)
     crash = next(entry for entry in logged if entry["event"] == "tool_crashed")
-    assert crash["exc_info"] is not None
+    assert "Traceback" in crash["exception"]
+
+
+async def test_the_log_of_a_crash_has_no_credential_of_the_call_nor_of_the_server(
+    own: Caller, logged: list[Any]
+) -> None:
+    """An exception may quote what it was given."""
+    await own.error("get_crash", config={"password": "canary-given", "note": "opened-value"})
+
+    text = str(logged)
+    assert "canary-given" not in text
+    assert "opened-value" not in text
+    assert "[redacted]" in text
+
+
+async def test_what_the_operator_opened_is_in_no_answer(own: Caller) -> None:
+    """Wherever it comes from; the answer's own words stay, though one of them is a credential."""
+    answer = await own.ok("get_echo", text="it is opened-value, name")
+
+    assert answer == {"name": "it is [redacted], [redacted]"}
+
+
+async def test_a_preview_does_not_write_out_a_call_with_credentials(own: Caller) -> None:
+    """They would be redacted, and so be wrong in the call that confirms it."""
+    plain = await own.error("delete_something", auth={"user": "joe"})
+    secret = await own.error("delete_something", auth={"password": "canary"})
+
+    assert plain["next_call"]["arguments"] == {"auth": {"user": "joe"}, "confirm": True}
+    assert secret["next_call"]["arguments"] == "the same as in this call, and confirm=true"
 
 
 async def test_a_protocol_error_stays_one(own: Caller) -> None:
@@ -513,7 +558,8 @@ async def test_a_tool_can_ask_the_person_through_the_gate(era: str) -> None:
         asked.append(params.message)
         return ElicitResult(action="accept", content={"approve": True})
 
-    gate = Gate(mode=Mode.FULL, toolsets=EVERY)
+    vault = Vault({"A": "opened-value", "B": "name"})
+    gate = Gate(mode=Mode.FULL, toolsets=EVERY, vault=vault)
     server = MCPServer("own", tools=[GatedTool.of(spec, gate) for spec in made_up.specs])
     async with Client(server, mode=era, elicitation_callback=approve) as client:
         assert await Caller(client).ok("set_if_asked") == {}

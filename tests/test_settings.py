@@ -1,5 +1,7 @@
 """Settings: what is right, and everything that is wrong at once."""
 
+from pathlib import Path
+
 import pytest
 
 from mcp_server.policy import Mode
@@ -66,6 +68,9 @@ def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         "FIVETRAN_MCP_MODE": "everything",
         "FIVETRAN_MCP_READ_ONLY": "perhaps",
         "FIVETRAN_MCP_TOOLSETS": "connectors,syncz",
+        "FIVETRAN_MCP_SECRET_ENV": "PG_PASSWORD, P*",
+        "FIVETRAN_MCP_SECRET_DIR": "secrets",
+        "FIVETRAN_MCP_LITERAL_SECRETS": "perhaps",
         "FIVETRAN_MCP_SANDBOX": "maybe",
         "FIVETRAN_MCP_HTTP": "0.0.0.0:8000",
         "FIVETRAN_MCP_TIMEOUT": "0",
@@ -115,6 +120,61 @@ def test_read_only_wins_over_every_mode(environment: pytest.MonkeyPatch) -> None
     environment.setenv("FIVETRAN_MCP_READ_ONLY", "true")
 
     assert load_settings(mode="full").mode_in_force is Mode.READ_ONLY
+
+
+def test_nothing_of_the_environment_can_be_named_unless_opened(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    """Neither variables nor files; but the key pair is hidden all the same."""
+    environment.setenv("PG_PASSWORD", "canary")
+
+    vault = load_settings().vault()
+
+    assert not vault.is_open
+    assert vault.known() == set(PAIR.values())
+    assert load_settings().literal_secrets == "allow"
+
+
+def test_variables_are_opened_by_name_or_prefix(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And no other."""
+    for name in ("PG_PASSWORD", "PG_PASSWORD_2", "CONNECTOR_A", "CONNECTOR_", "connector_b"):
+        environment.setenv(name, "canary")
+    environment.setenv("FIVETRAN_MCP_SECRET_ENV", "PG_PASSWORD, CONNECTOR_*")
+    environment.setenv("FIVETRAN_MCP_SECRET_DIR", str(tmp_path))
+
+    vault = load_settings().vault()
+
+    assert vault.names("$env") == ["CONNECTOR_", "CONNECTOR_A", "PG_PASSWORD"]
+    assert vault.names("$file") == []
+    assert vault.is_open
+
+
+def test_the_servers_own_settings_are_never_opened(environment: pytest.MonkeyPatch) -> None:
+    """Sent as the password of a database, the key pair would leave."""
+    environment.setenv("FIVETRAN_MCP_SECRET_ENV", "FIVETRAN_*,FIVETRAN_API_SECRET,FIV*")
+
+    assert load_settings().vault().names("$env") == []
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("pattern", ["*", "P*", "PG-1", "A=B", "PG*PASSWORD", "PG**", "é", "1A"])
+def test_a_pattern_that_opens_too_much_or_nothing_is_refused(pattern: str) -> None:
+    """By its place in the list; it may be a value pasted by mistake."""
+    message = problems_of(secret_env=f"PG_PASSWORD {pattern}")
+
+    remedy = REMEDIES["secret_env"]
+    assert f"FIVETRAN_MCP_SECRET_ENV: entry 2 is no name and no prefix; {remedy}\n" in message
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_directory_that_is_none_is_refused(tmp_path: Path) -> None:
+    """A file, a relative path, nothing."""
+    (tmp_path / "file").write_text("x")
+
+    for path in (tmp_path / "file", tmp_path / "nothing", Path("tests")):
+        assert "FIVETRAN_MCP_SECRET_DIR: there is no such directory" in problems_of(secret_dir=path)
 
 
 def test_an_empty_variable_counts_as_not_set(environment: pytest.MonkeyPatch) -> None:

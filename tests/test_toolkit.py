@@ -4,9 +4,19 @@ from typing import Annotated
 
 import pytest
 from mcp.server.mcpserver import Resolve
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from mcp_server.toolkit import Confirm, Effect, Plan, Result, Toolset, build, tidy
+from mcp_server.toolkit import (
+    Confirm,
+    Effect,
+    Plan,
+    Result,
+    Toolset,
+    answer_fields,
+    build,
+    tidy,
+    whole_schema,
+)
 
 
 class Nothing(Result):
@@ -30,6 +40,25 @@ async def unplanned(confirm: Confirm = False) -> Nothing:  # noqa: ARG001 -- a d
 async def plain() -> Nothing:
     """Do nothing."""
     return Nothing()
+
+
+class Row(Result):
+    """A row of an answer."""
+
+    id: str = Field(description="Its id.")
+
+
+class Rows(Result):
+    """An answer with rows."""
+
+    rows: list[Row]
+    first: Row | None = None
+    note: str | None = Field(default=None, description="What there is to say.")
+
+
+async def listing() -> Rows:
+    """List."""
+    return Rows(rows=[])
 
 
 @pytest.mark.parametrize(
@@ -61,6 +90,27 @@ def test_a_declared_tool_has_its_name_and_docstring() -> None:
     assert tool.name == "plain"
     assert tool.description == "Do nothing."
     assert tool.parameters["additionalProperties"] is False
+
+
+def test_an_answer_is_published_in_outline_and_known_in_full() -> None:
+    """Every host loads the one for every tool; the other is for whoever writes against it."""
+    toolset = Toolset("test")
+    toolset.tool(title="List", effect=Effect.READ)(listing)
+    (spec,) = toolset.specs
+
+    assert build(spec).output_schema == {
+        "type": "object",
+        "properties": {
+            "rows": {"type": "array", "items": {"type": "object"}},
+            "first": {"type": "object"},
+            "note": {"type": "string"},
+        },
+        "required": ["rows"],
+        "additionalProperties": False,
+    }
+    rows = whole_schema(spec)["properties"]["rows"]
+    assert rows["items"]["properties"] == {"id": {"type": "string", "description": "Its id."}}
+    assert answer_fields(spec) == {"rows", "first", "note", "id"}
 
 
 def test_a_union_has_no_place_in_a_schema() -> None:

@@ -11,6 +11,7 @@ from mcp_server.untrusted import (
     fit,
     hide,
     is_mask,
+    is_reference,
     is_secret_name,
     redact,
     scrub,
@@ -95,6 +96,14 @@ def test_only_asterisks_are_a_mask(value: object, answer: bool) -> None:
         ("https://canary@db.example/x", f"https://{REDACTED}@db.example/x"),
         ("x://u:p@ss/w@h and more", f"x://{REDACTED}@h and more"),
         ("https://db.example/a:1", "https://db.example/a:1"),
+        ("host=db password=hunter2 port=1", f"host=db password={REDACTED} port=1"),
+        ("Server=db;Pwd=hunter2;x=1", f"Server=db;Pwd={REDACTED};x=1"),
+        (
+            'sent {"client_secret": "hunter2", "a": 1}',
+            f'sent {{"client_secret": "{REDACTED}", "a": 1}}',
+        ),
+        ("/cb?access_token=hunter2&state=1", f"/cb?access_token={REDACTED}&state=1"),
+        ("Invalid token: it has expired", "Invalid token: it has expired"),
     ],
 )
 def test_credentials_inside_a_text_are_redacted(text: str, shown: str) -> None:
@@ -156,3 +165,59 @@ def test_credentials_of_arguments_are_found_and_hidden_anywhere() -> None:
     assert secrets == {"canary", "canary-long", "canary-pair"}
     shown = hide({"a": ["bad canary-long", {"b": "canary"}], "n": 1}, secrets)
     assert shown == {"a": [f"bad {REDACTED}", {"b": REDACTED}], "n": 1}
+    assert hide(shown, frozenset()) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "answer"),
+    [
+        ({"$env": "PG_PASSWORD"}, True),
+        ({"$file": "pg"}, True),
+        ({"$env": 5}, False),
+        ({"$env": "A", "$file": "b"}, False),
+        ({"env": "A"}, False),
+        ("$env", False),
+    ],
+)
+def test_a_reference_is_one_name_and_nothing_else(value: object, answer: bool) -> None:
+    """Anything like it is not taken for one."""
+    assert is_reference(value) is answer
+
+
+def test_the_name_in_a_reference_is_no_credential() -> None:
+    """It may be repeated, so that an error can name it."""
+    assert secrets_in({"password": {"$env": "PG_PASSWORD"}, "token": {"$file": "t"}}) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "shown"),
+    [
+        ("pa ss\u200b\n word", "it is pa ss word", f"it is {REDACTED}"),
+        ('say "so"\\', json.dumps(['say "so"\\']), f'["{REDACTED}"]'),
+        ("naïve-é", json.dumps(["naïve-é"]), f'["{REDACTED}"]'),
+        ("p@ss/w rd", "https://db.example/?p=p%40ss%2Fw%20rd", f"https://db.example/?p={REDACTED}"),
+        ("-- BEGIN --\nMIIEvQIBADANBgkq\n-- END --", "at MIIEvQIBADANBgkq", f"at {REDACTED}"),
+    ],
+)
+def test_a_credential_is_hidden_in_whatever_form_it_comes_back(
+    secret: str, text: str, shown: str
+) -> None:
+    """Cleaned, escaped, in a URL, or a line of it; as a value or as a key."""
+    assert hide({text: [text]}, frozenset({secret})) == {shown: [shown]}
+
+
+def test_the_beginning_of_a_credential_before_a_cut_is_hidden_too() -> None:
+    """What was cut off may have been the rest of it."""
+    text = clean("user=canary-0123456789", 12)
+
+    assert hide(text, frozenset({"canary-0123456789"})) == f"user={REDACTED}… [10 more characters]"
+    assert hide(text, frozenset({"something-else"})) == text
+
+
+def test_a_credential_that_is_an_ordinary_word_does_not_take_our_own_keys() -> None:
+    """An answer keeps its shape."""
+    shown = hide(
+        {"name": "name", "config": {"my name": 1}}, frozenset({"name"}), frozenset({"name"})
+    )
+
+    assert shown == {"name": REDACTED, "config": {f"my {REDACTED}": 1}}
