@@ -1,13 +1,12 @@
 """Tools that set connectors up: make one, change one."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
 from mcp_server.fivetran import Fivetran as Client
-from mcp_server.fivetran.errors import ConflictError, FivetranError, OutcomeUnknownError
+from mcp_server.fivetran.errors import ConflictError, OutcomeUnknownError
 from mcp_server.fivetran.models import ConnectionDetails
 from mcp_server.toolkit import (
     ConnectorId,
@@ -17,14 +16,20 @@ from mcp_server.toolkit import (
     GroupId,
     Maybe,
     Minutes,
+    Result,
     ScheduleType,
+    Secrets,
+    SecretSource,
     ToolFailure,
     Toolset,
     Whole,
 )
 from mcp_server.tools.connectors import ServiceName
+from mcp_server.tools.creations import clash, look_for, possible_names
+from mcp_server.tools.credentials import refuse_masks
+from mcp_server.tools.health import State
+from mcp_server.tools.preparation import Prepared, prepare
 from mcp_server.tools.results import (
-    Identity,
     Issue,
     SetupTestOutcome,
     failed_tests,
@@ -33,19 +38,19 @@ from mcp_server.tools.results import (
     setup_outcomes,
 )
 from mcp_server.tools.syncs import DAILY, refuse_daily_time
-from mcp_server.untrusted import REDACTED, clean, is_mask, scrub
+from mcp_server.untrusted import redact
 
 toolset = Toolset("setup")
 
 Config = Annotated[
     dict[str, Any],
     Field(
-        description="Fields of the service, e.g. postgres: host, port, user, password, database,"
-        " update_method. A new one needs its permanent name in the destination: `schema` (and"
-        " `table`), or `schema_prefix` for databases."
+        description="Fields as `describe_connector_type` lists them. A credential is best named:"
+        ' `{"$env": "NAME"}` or `{"$file": "name"}`, which the server looks up.'
     ),
 ]
 Auth = Annotated[dict[str, Any], Field(description="Credentials of OAuth-like services.")]
+DryRun = Annotated[bool, Field(description="Only check, and show what would be sent.")]
 _ID: Final = r"^[A-Za-z0-9_-]{1,100}$"
 PrivateLinkId = Annotated[str, Field(pattern=_ID, description="Only with PrivateLink.")]
 ProxyAgentId = Annotated[str, Field(pattern=_ID, description="Only with ProxyAgent.")]
@@ -67,19 +72,27 @@ Warehouse = Annotated[str, Field(min_length=1, max_length=255, description="Snow
 SecretKeys = Annotated[dict[str, Any], Field(description="Config field to key in that manager.")]
 
 
-class SetUpConnector(Identity):
-    """A connector that was made or changed, and whether it can sync."""
+class SetUpConnector(Result):
+    """A connector that was made or changed, and whether it can sync; or what would be sent."""
 
-    paused: bool | None = None
-    outcome: Literal["ready", "setup_incomplete", "setup_tests_failed"] = Field(
-        description="Anything but `ready`: the connector exists, but cannot sync yet."
+    outcome: Literal["ready", "setup_incomplete", "setup_tests_failed", "dry_run"] = Field(
+        description="`dry_run`: nothing was sent. Else the connector exists, and only if `ready` it"
+        " can sync."
     )
+    id: str | None = None
+    name: str | None = None
+    service: str | None = None
+    group_id: str | None = None
+    state: State | None = None
+    paused: bool | None = None
     next_step: str
+    warnings: list[str] | None = None
     tasks: list[Issue] | None = None
     setup_tests: list[SetupTestOutcome] | None = None
     connect_card_uri: str | None = Field(
         default=None, description="For the person only; a secret, valid one day."
     )
+    would_send: dict[str, Any] | None = Field(default=None, description="Credentials redacted.")
 
 
 @toolset.tool(title="Create connector", effect=Effect.WRITE)
@@ -121,21 +134,17 @@ async def create_connector(
     virtual_warehouse: Maybe[Warehouse] = None,
     external_secrets_manager_id: Maybe[SecretsManagerId] = None,
     external_secrets_keys_config: Maybe[SecretKeys] = None,
+    dry_run: DryRun = False,
     *,
     fivetran: Fivetran,
+    secrets: SecretSource,
 ) -> SetUpConnector:
-    """Create a connector, paused unless said otherwise.
+    """Create a connector, paused unless said otherwise. Begin with `search_connector_types`.
 
-    Failed setup tests do not undo it: see `outcome`, mend with `update_connector`. Better than
-    passwords in `config`: a Connect Card. Do not repeat a call whose outcome is unknown.
+    All fields are checked before anything is sent. Failed setup tests do not undo it: see
+    `outcome`. Do not repeat a call whose outcome is unknown.
     """
-    refuse_masks(
-        {
-            "config": config,
-            "auth": auth,
-            "external_secrets_keys_config": external_secrets_keys_config,
-        }
-    )
+    refuse_masks({"external_secrets_keys_config": external_secrets_keys_config})
     refuse_daily_time(daily_sync_time, daily=sync_frequency == DAILY, setting="sync_frequency")
     card = None
     if hide_setup_guide is not None and not connect_card_redirect_uri:
@@ -147,11 +156,21 @@ async def create_connector(
     if connect_card_redirect_uri:
         card = _given(redirect_uri=connect_card_redirect_uri, hide_setup_guide=hide_setup_guide)
         run_setup_tests = bool(run_setup_tests)
-    fields = _given(
-        group_id=group_id,
+    supplied_elsewhere = external_secrets_keys_config or run_setup_tests is False
+    prepared = await prepare(
+        fivetran,
+        secrets,
         service=service,
         config=config,
         auth=auth,
+        creating=True,
+        whole=not supplied_elsewhere,
+    )
+    fields = _given(
+        group_id=group_id,
+        service=service,
+        config=prepared.config,
+        auth=prepared.auth,
         paused=paused,
         destination_schema_names=destination_schema_names,
         sync_frequency=sync_frequency,
@@ -170,20 +189,25 @@ async def create_connector(
         external_secrets_manager_id=external_secrets_manager_id,
         external_secrets_keys_config=external_secrets_keys_config,
     )
+    if dry_run:
+        return _dry_run(fields, prepared)
     try:
         created = await fivetran.connections.create(fields)
     except ConflictError as error:
-        raise _clash(error) from None
+        raise clash(error) from None
     except OutcomeUnknownError:
-        raise await _look_for(fivetran, group_id, service, _possible_names(config)) from None
-    return _set_up(created, CHOOSE)
+        raise await look_for(fivetran, group_id, service, possible_names(config)) from None
+    return _set_up(created, CHOOSE, prepared)
 
 
 @toolset.tool(title="Update connector", effect=Effect.WRITE, idempotent=True)
 async def update_connector(
     connector_id: ConnectorId,
     config: Maybe[
-        Annotated[dict[str, Any], Field(description="Only the fields to change.")]
+        Annotated[
+            dict[str, Any],
+            Field(description="Only the fields to change; credentials as in `create_connector`."),
+        ]
     ] = None,
     auth: Maybe[Auth] = None,
     paused: Maybe[Paused] = None,
@@ -207,22 +231,19 @@ async def update_connector(
     virtual_warehouse: Maybe[Warehouse] = None,
     external_secrets_manager_id: Maybe[SecretsManagerId] = None,
     external_secrets_keys_config: Maybe[SecretKeys] = None,
+    dry_run: DryRun = False,
     *,
     fivetran: Fivetran,
+    secrets: SecretSource,
 ) -> SetUpConnector:
     """Change a connector's configuration or settings; what is left out stays.
 
-    Old credentials are overwritten and cannot be read back. Setup tests run if credentials or
-    network change. A sync in progress is stopped. Simpler: `pause_connector`, `resume_connector`,
-    `set_sync_frequency`. Group, service and name are permanent.
+    Old credentials are overwritten and cannot be read back; OAuth is renewed by a person:
+    `create_connect_card`. Setup tests run if credentials or network change. A sync in progress is
+    stopped. Simpler: `pause_connector`, `resume_connector`, `set_sync_frequency`. Group, service
+    and name are permanent.
     """
-    refuse_masks(
-        {
-            "config": config,
-            "auth": auth,
-            "external_secrets_keys_config": external_secrets_keys_config,
-        }
-    )
+    refuse_masks({"external_secrets_keys_config": external_secrets_keys_config})
     refuse_daily_time(
         daily_sync_time, daily=sync_frequency in {None, DAILY}, setting="sync_frequency"
     )
@@ -254,9 +275,30 @@ async def update_connector(
             hint="Name at least one field besides connector_id and run_setup_tests; an empty object"
             " changes nothing.",
         )
-    test = bool(reaching) if run_setup_tests is None else run_setup_tests
-    updated = await fivetran.connections.update(connector_id, **fields, run_setup_tests=test)
-    return _set_up(updated, _after_update(updated))
+    prepared = None
+    if config or auth:
+        prepared = await _prepare_change(fivetran, secrets, connector_id, config, auth)
+        fields |= _given(config=prepared.config or None, auth=prepared.auth or None)
+    fields["run_setup_tests"] = bool(reaching) if run_setup_tests is None else run_setup_tests
+    if dry_run:
+        return _dry_run(fields, prepared)
+    updated = await fivetran.connections.update(connector_id, **fields)
+    return _set_up(updated, _after_update(updated), prepared)
+
+
+async def _prepare_change(
+    fivetran: Client,
+    secrets: Secrets,
+    connector_id: str,
+    config: Mapping[str, Any] | None,
+    auth: Mapping[str, Any] | None,
+) -> Prepared:
+    """Check against what Fivetran says of the connector's service."""
+    refuse_masks({"config": config, "auth": auth})
+    connection = await fivetran.connections.get(connector_id)
+    return await prepare(
+        fivetran, secrets, service=connection.service, config=config, auth=auth, creating=False
+    )
 
 
 def _given(**fields: Any) -> dict[str, Any]:
@@ -267,123 +309,62 @@ def _warehouse(name: str | None) -> dict[str, str] | None:
     return None if name is None else {"virtual_warehouse": name}
 
 
-MOST_NAMED: Final = 10
-_STAND_IN: Final = re.compile(rf".*{re.escape(REDACTED)}.*|.*… \[\d+ more characters\]", re.DOTALL)
-"""What `mcp_server.untrusted` writes in place of a value."""
-
-
-def refuse_masks(fields: Mapping[str, Any]) -> None:
-    """Refuse what is shown in place of a value: sent back it would overwrite the value.
-
-    Raises:
-        ToolFailure: Some value is a mask, redacted or shortened.
-    """
-    masked = [clean(place, 100) for place in _masks(fields, "")]
-    if masked:
-        raise ToolFailure(
-            "invalid_arguments",
-            "Nothing was sent: what is given here is only shown in place of a value (a mask, redacted"
-            f" or shortened) and would overwrite it: {', '.join(masked[:MOST_NAMED])}"
-            + (f" and {len(masked) - MOST_NAMED} more" if len(masked) > MOST_NAMED else ""),
-            hint="Leave the field out to keep its present value, or give the real one.",
-        )
-
-
-def _masks(value: Any, place: str) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _masks(item, f"{place}.{key}" if place else str(key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _masks(item, f"{place}[{index}]")
-    elif is_mask(value) or (isinstance(value, str) and _STAND_IN.fullmatch(value)):
-        yield place
-
-
 CHOOSE: Final = (
     "First reload_schema_config, then choose what it syncs with update_schema_config (what is new in"
     " the source syncs by schema_change_handling), then resume_connector if it is paused."
 )
 NEXT_STEPS: Final = {
-    "setup_incomplete": "Credentials or fields are missing or no longer work: a person opens the"
-    " Connect Card, or update_connector supplies them and runs the setup tests.",
-    "setup_tests_failed": "See setup_tests; correct the configuration with update_connector. Do not"
-    " create it again.",
+    "setup_incomplete": "Credentials or fields are missing or no longer work: a person enters them"
+    " on the page of create_connect_card, or update_connector supplies them; then run_setup_tests.",
+    "setup_tests_failed": "See setup_tests: update_connector corrects the configuration,"
+    " run_setup_tests says what to do about each, approve_trust trusts a certificate or host key."
+    " Do not create it again.",
 }
+OPEN_CARD: Final = (
+    "Give connect_card_uri to the person, who enters the credentials there; then run_setup_tests."
+)
+AUTHORIZE: Final = (
+    "A person authorizes it in the browser: create_connect_card; then run_setup_tests."
+)
 
 
 def _after_update(connection: ConnectionDetails) -> str:
     return "It is paused: resume_connector when ready." if connection.paused else "Nothing is left."
 
 
-def _set_up(connection: ConnectionDetails, when_ready: str) -> SetUpConnector:
+def _dry_run(fields: Mapping[str, Any], prepared: Prepared | None) -> SetUpConnector:
+    """Show what would be sent; of the configuration as it was given, not as it was filled in."""
+    given = prepared.shown if prepared else {}
+    rest = {name: value for name, value in fields.items() if name not in given}
+    return SetUpConnector(
+        outcome="dry_run",
+        next_step="Nothing was sent. The same call without dry_run sends it.",
+        warnings=(prepared.warnings or None) if prepared else None,
+        would_send={**redact(rest), **given},
+    )
+
+
+def _set_up(
+    connection: ConnectionDetails, when_ready: str, prepared: Prepared | None
+) -> SetUpConnector:
     outcome: Literal["ready", "setup_incomplete", "setup_tests_failed"] = "ready"
     if failed_tests(connection.setup_tests):
         outcome = "setup_tests_failed"
     elif connection.status.setup_state != "connected":
         outcome = "setup_incomplete"
     card = connection.connect_card
+    next_step = NEXT_STEPS.get(outcome, when_ready)
+    if card:
+        next_step = OPEN_CARD
+    elif outcome == "setup_incomplete" and prepared and prepared.needs_person:
+        next_step = AUTHORIZE
     return SetUpConnector(
         **identity(connection),
         paused=connection.paused,
         outcome=outcome,
-        next_step=NEXT_STEPS.get(outcome, when_ready),
+        next_step=next_step,
+        warnings=(prepared.warnings or None) if prepared else None,
         tasks=issues(connection.status.tasks) or None,
         setup_tests=setup_outcomes(connection.setup_tests),
         connect_card_uri=card.uri if card else None,
     )
-
-
-def _clash(error: ConflictError) -> ToolFailure:
-    """Say what a conflict is when nothing is there yet that could be syncing."""
-    words = clean(scrub(error.api_message), 300) if error.api_message else None
-    return ToolFailure(
-        "conflict",
-        "create_connector made nothing: it conflicts with what is there, most likely a connector of"
-        " the same name in this group",
-        hint="Find that one with list_connectors (group_id, schema) and change it with"
-        " update_connector, or give this one another name in config.",
-        details={"fivetran": {"status": error.status, "message": words}} if words else None,
-    )
-
-
-async def _look_for(
-    fivetran: Client, group_id: str, service: str, names: Sequence[str]
-) -> ToolFailure:
-    """Find out whether a connector was made although its answer was lost."""
-    try:
-        found = await _find(fivetran, group_id, service, names)
-    except FivetranError:
-        seen = "and looking for it failed too"
-        hint = "Look for it with list_connectors (group_id, schema) before creating it again."
-    else:
-        if not names:
-            seen = "what it would be named is not known, so it was not looked for"
-            hint = "Look for it with list_connectors (group_id, service) before creating it again."
-        elif found:
-            seen = f"a connector of that name is there: {found}"
-            hint = "Call get_connector for it: it may be the new one. Do not create it again."
-        else:
-            seen = "no connector of that name is there so far"
-            hint = "Look once more with list_connectors in a minute before creating it again."
-    return ToolFailure(
-        "outcome_unknown", f"create_connector was sent, but its answer was lost; {seen}", hint=hint
-    )
-
-
-async def _find(fivetran: Client, group_id: str, service: str, names: Sequence[str]) -> str | None:
-    """Find a connector by the first of its possible names that is there."""
-    for name in names:
-        page = await fivetran.connections.page(group_id=group_id, name=name)
-        for connection in page.items:
-            if connection.service in {None, service}:
-                return connection.id
-    return None
-
-
-def _possible_names(config: Mapping[str, Any]) -> list[str]:
-    """Say how Fivetran may name it: the prefix, the schema, or schema.table."""
-    schema = config.get("schema")
-    table = config.get("table") or config.get("table_group_name")
-    names = (config.get("schema_prefix"), f"{schema}.{table}" if table else None, schema)
-    return [name for name in names if isinstance(name, str) and name]

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from mcp_server.sandbox import Fault, Sandbox
-from mcp_server.tools.setup import refuse_masks
+from mcp_server.tools.credentials import refuse_masks
 from tests.support import Caller, text_of
 
 SECRET = "canary-secret"
@@ -16,6 +16,11 @@ CONFIG = {"schema": "new_shop", "api_key": SECRET}
 CREATION: dict[str, Any] = {"group_id": "amber_harbor", "service": "stripe", "config": CONFIG}
 CARD = {"connect_card_redirect_uri": "https://app.example/back?x=1"}
 CREATIONS = "/v1/connections"
+
+
+def no_metadata(sandbox: Sandbox) -> None:
+    """Let the account have no description of any service."""
+    sandbox.fail(Fault(path="/v1/metadata/.*", status=403, times=99))
 
 
 def sent(sandbox: Sandbox, method: str) -> list[dict[str, Any]]:
@@ -41,6 +46,7 @@ async def test_a_connector_is_created_paused_from_what_was_given(
         "paused": True,
         "outcome": "ready",
         "next_step": answer["next_step"],
+        "warnings": answer["warnings"],
         "setup_tests": [
             {"title": "Checking the configuration", "status": "PASSED"},
             {"title": "Connecting to the source", "status": "PASSED"},
@@ -104,6 +110,7 @@ async def test_texts_of_a_configuration_arrive_as_they_are(
     caller: Caller, sandbox: Sandbox
 ) -> None:
     """Numbers, JSON and spaces in a text stay text; nothing is trimmed or parsed."""
+    no_metadata(sandbox)
     config: dict[str, Any] = {
         **CONFIG,
         "a": " 1 ",
@@ -187,9 +194,10 @@ SECRETS: tuple[dict[str, Any], ...] = (
 
 @pytest.mark.parametrize("given", SECRETS)
 async def test_no_answer_and_no_log_repeats_a_secret(
-    caller: Caller, caplog: pytest.LogCaptureFixture, given: dict[str, Any]
+    caller: Caller, sandbox: Sandbox, caplog: pytest.LogCaptureFixture, given: dict[str, Any]
 ) -> None:
     """Created, updated, refused, lost: what went in does not come out."""
+    no_metadata(sandbox)
     caplog.set_level(logging.DEBUG)
     texts = []
     with capture_logs() as logs:
@@ -226,7 +234,7 @@ async def test_a_connector_whose_answer_was_lost_is_looked_for_and_named(
     assert error["retryable"] is False
     assert error["message"].endswith(f"a connector of that name is there: {new}")
     assert "Do not create it again" in error["hint"]
-    assert [each.method for each in sandbox.requests] == ["POST", "GET"]
+    assert [each.method for each in sandbox.requests] == ["GET", "POST", "GET"]
     assert sandbox.requests[-1].query == "group_id=amber_harbor&schema=new_shop&limit=1000"
 
 
@@ -282,9 +290,10 @@ async def test_a_lost_connector_is_looked_for_by_every_name_it_may_have(
     """How it is named depends on the service."""
     sandbox.fail(Fault(method="POST", path=CREATIONS, status=500))
 
-    await caller.error("create_connector", group_id="dev_sands", service=service, config=config)
+    creation = {"group_id": "dev_sands", "service": service, "config": config}
+    await caller.error("create_connector", **creation, run_setup_tests=False)
 
-    looks = [each.query for each in sandbox.requests if each.method == "GET"]
+    looks = [r.query for r in sandbox.requests if r.method == "GET" and r.path == CREATIONS]
     assert looks == [f"group_id=dev_sands&schema={name}&limit=1000" for name in asked]
 
 
@@ -299,6 +308,7 @@ async def test_a_connector_of_another_service_is_not_taken_for_the_lost_one(
         group_id="quiet_delta",
         service="google_sheets",
         config={"schema": "hubspot", "table": "t"},
+        run_setup_tests=False,
     )
 
     assert error["message"].endswith("no connector of that name is there so far")
@@ -309,13 +319,14 @@ async def test_a_lost_connector_of_unknown_name_is_not_claimed_to_be_absent(
     caller: Caller, sandbox: Sandbox, config: dict[str, Any]
 ) -> None:
     """There was nothing to look for."""
+    no_metadata(sandbox)
     sandbox.fail(Fault(method="POST", path=CREATIONS, status=500))
 
     error = await caller.error("create_connector", **{**CREATION, "config": config})
 
     assert error["code"] == "outcome_unknown"
     assert "was not looked for" in error["message"]
-    assert len(sandbox.requests) == 1
+    assert sandbox.requests[-1].method == "POST"
 
 
 async def test_a_connect_card_is_handed_out_once_and_to_nobody_else(
@@ -339,7 +350,7 @@ async def test_a_connect_card_is_handed_out_once_and_to_nobody_else(
     token = f"sandbox-card-{answer['id']}"
     assert answer["connect_card_uri"] == f"https://fivetran.com/connect-card/setup?auth={token}"
     assert answer["outcome"] == "setup_incomplete"
-    assert "Connect Card" in answer["next_step"]
+    assert "connect_card_uri" in answer["next_step"]
     assert "token" not in answer
     for other in (json.dumps(found), json.dumps(listed), repr(logs), caplog.text):
         assert token not in other
@@ -365,8 +376,18 @@ async def test_with_a_connect_card_no_setup_tests_are_run_unless_asked_for(
     assert body["connect_card_config"] == {"redirect_uri": CARD["connect_card_redirect_uri"]}
 
 
-async def test_an_unknown_service_is_refused_in_fivetrans_words(caller: Caller) -> None:
-    """Nothing was made."""
+async def test_an_unknown_service_is_refused_with_the_nearest(
+    caller: Caller, sandbox: Sandbox
+) -> None:
+    """Nothing was sent; a list that cannot be read leaves it to Fivetran."""
+    error = await caller.error("create_connector", **{**CREATION, "service": "strype"})
+
+    assert error["code"] == "not_found"
+    assert "stripe" in error["message"]
+    assert "search_connector_types" in error["hint"]
+    assert sent(sandbox, "POST") == []
+
+    no_metadata(sandbox)
     error = await caller.error("create_connector", **{**CREATION, "service": "no_such_service"})
 
     assert error["code"] == "rejected"
@@ -398,7 +419,7 @@ async def test_a_name_that_is_taken_is_told_as_such(
         sandbox.fail(Fault(method="POST", path=CREATIONS, status=409, body=body))
     creation = {"group_id": "north_pine", "service": "stripe", "config": {"schema": "stripe"}}
 
-    error = await caller.error("create_connector", **creation)
+    error = await caller.error("create_connector", **creation, run_setup_tests=False)
 
     assert error["code"] == "conflict"
     assert "same name in this group" in error["message"]
@@ -732,16 +753,15 @@ async def test_a_change_of_nothing_is_refused(
     assert not sandbox.requests
 
 
-async def test_a_field_that_is_permanent_is_refused_in_fivetrans_words(
-    caller: Caller, sandbox: Sandbox
-) -> None:
+async def test_a_field_that_is_permanent_is_refused(caller: Caller, sandbox: Sandbox) -> None:
     """A connector keeps its name."""
-    error = await caller.error(
-        "update_connector", connector_id="solid_anchor", config={"schema_prefix": "other"}
-    )
+    change = {"connector_id": "solid_anchor", "config": {"schema_prefix": "other"}}
 
-    assert error["code"] == "rejected"
-    assert "cannot be changed after creation" in error["fivetran"]["message"]
+    error = await caller.error("update_connector", **change)
+
+    assert error["code"] == "invalid_arguments"
+    assert "config.schema_prefix: cannot be changed after creation" in error["message"]
+    assert sent(sandbox, "PATCH") == []
     assert sandbox.connections["solid_anchor"]["schema"] == "pg_billing"
 
 
