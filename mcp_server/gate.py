@@ -99,8 +99,9 @@ class Gate:
                 raise TypeError(f"{spec.name} made no preview of a destructive call")
             return
         check_effect(spec.name, Effect.DESTRUCTIVE, self.mode)
-        if arguments["confirm"] is not True:
-            raise _unconfirmed(spec.name, arguments, plan.preview)
+        shown = all(arguments.get(name) == value for name, value in plan.pinned.items())
+        if arguments["confirm"] is not True or not shown:
+            raise _unconfirmed(spec.name, {**arguments, **plan.pinned}, plan.preview)
 
 
 def _unconfirmed(tool: str, arguments: Mapping[str, Any], preview: Preview) -> ToolFailure:

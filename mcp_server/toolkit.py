@@ -120,6 +120,8 @@ class Plan:
 
     preview: Preview | None
     """None if nothing about this call is destructive."""
+    pinned: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments that a confirmation has to repeat, so that it is about what was shown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from mcp_server.fivetran.models import ConnectionDetails, SetupTest
 from mcp_server.fivetran.trust import Kind
-from mcp_server.toolkit import Confirm, ConnectorId, Effect, Fivetran, Plan, Preview
+from mcp_server.toolkit import Confirm, ConnectorId, Effect, Fivetran, Maybe, Plan, Preview
 from mcp_server.tools.presented import (
     MOST_SHOWN,
     Presented,
@@ -34,6 +34,10 @@ TrustCertificates = Annotated[
     bool, Field(description="Approve the certificates that it presents; previewed first.")
 ]
 TrustFingerprints = Annotated[bool, Field(description="Likewise the host keys of SSH tunnels.")]
+
+Hashes = Annotated[
+    list[str], Field(description="From the preview: the confirmation is for these and no others.")
+]
 
 _AGAIN: Final = "then run_setup_tests again."
 _APPROVE: Final = (
@@ -136,8 +140,8 @@ async def plan_setup_tests(
 ) -> SetupTestPlan:
     """See what would have to be trusted, by running the tests once without trusting it.
 
-    A call that is confirmed looks again, and approves by hash and content what it saw itself, never
-    what comes after. Whoever wants to be held to a hash seen in an earlier call uses approve_trust.
+    A call that is confirmed looks again: it has to name the hashes that the preview showed, and
+    what is approved, by hash and content, is what it saw itself.
     """
     asked = _asked(certificate=trust_certificates, fingerprint=trust_fingerprints)
     if not asked:
@@ -149,10 +153,13 @@ async def plan_setup_tests(
     if not items and not blind:
         return SetupTestPlan(preview=None, tested=tested, items=(), blind=blind)
     named = [in_words(item.shown, item.shown.kind) for item in items]
+    seen = [i for i in found if i.shown.kind in blind and not i.content][:MOST_SHOWN]
+    hashes = sorted(item.shown.hash for item in (*items, *seen))
     return SetupTestPlan(
         tested=tested,
         items=items,
         blind=blind,
+        pinned={"hashes": hashes} if hashes else {},
         preview=Preview(
             target=await target_of(fivetran, tested),
             effect="The setup tests were run without trusting anything. Confirmed, this connector"
@@ -215,6 +222,7 @@ async def run_setup_tests(
     connector_id: ConnectorId,
     trust_certificates: TrustCertificates = False,
     trust_fingerprints: TrustFingerprints = False,
+    hashes: Maybe[Hashes] = None,
     confirm: Confirm = False,
     *,
     fivetran: Fivetran,

@@ -90,7 +90,7 @@ async def test_tests_that_pass_may_leave_it_incomplete(caller: Caller, sandbox: 
 
     assert answer["outcome"] == "passed"
     assert "setup_tests" not in answer
-    assert "Connect Card" in answer["next_step"]
+    assert "create_connect_card" in answer["next_step"]
 
 
 async def test_what_is_not_trusted_is_told_by_its_hashes_only(caller: Caller) -> None:
@@ -150,13 +150,27 @@ async def test_confirmed_exactly_what_was_shown_is_approved_and_tested_again(
     assert "note" not in answer
 
 
+@pytest.mark.parametrize("given", [{}, {"hashes": []}, {"hashes": ["another"]}])
+async def test_a_confirmation_that_does_not_name_what_is_presented_is_shown_it_first(
+    caller: Caller, sandbox: Sandbox, given: dict[str, Any]
+) -> None:
+    """What a source presents may have changed since somebody looked; that is how one is deceived."""
+    refused = await caller.error("run_setup_tests", **TLS, **given, confirm=True)
+
+    assert refused["code"] == "confirmation_required"
+    (hash_,) = refused["next_call"]["arguments"]["hashes"]
+    assert hash_ in refused["preview"]["effect"]
+    assert [body for _, _, body in changes(sandbox)] == [PLAIN]
+
+
 async def test_what_appears_only_then_is_not_trusted_unseen(
     caller: Caller, sandbox: Sandbox
 ) -> None:
     """Behind the tunnel stands a certificate: it is told, and left to the next call."""
     sandbox.connections["wary_lynx"]["config"]["tunnel_host"] = "bastion.example"
 
-    answer = await caller.ok("run_setup_tests", **TLS, trust_fingerprints=True, confirm=True)
+    refused = await caller.error("run_setup_tests", **TLS, trust_fingerprints=True)
+    answer = await caller.ok("run_setup_tests", **refused["next_call"]["arguments"])
 
     assert [item["kind"] for item in answer["trusted"]] == ["fingerprint"]
     assert [item["kind"] for item in answer["untrusted"]] == ["certificate"]
@@ -206,14 +220,15 @@ async def test_what_cannot_be_approved_by_its_content_is_left_to_fivetrans_switc
     answers(sandbox, failing("TLS verification failed", details), times=2)
     call = {"connector_id": "solid_anchor", "trust_certificates": True, "trust_fingerprints": True}
 
-    effect = (await caller.error("run_setup_tests", **call))["preview"]["effect"]
+    refused = await caller.error("run_setup_tests", **call)
+    effect = refused["preview"]["effect"]
     assert (
         f"whatever certificate the source presents at that moment ({'just now ' if 'hash' in seen else ''}{seen})"
         in effect
     )
     assert "fingerprint" not in effect
     sandbox.requests.clear()
-    answer = await caller.ok("run_setup_tests", **call, confirm=True)
+    answer = await caller.ok("run_setup_tests", **refused["next_call"]["arguments"])
 
     assert [body for _, _, body in changes(sandbox)] == [
         PLAIN,
@@ -229,9 +244,10 @@ async def test_no_more_is_trusted_at_once_than_is_shown(caller: Caller, sandbox:
     answers(sandbox, failing("TLS", chain), times=3)
     call = {"connector_id": "solid_anchor", "trust_certificates": True}
 
-    preview = (await caller.error("run_setup_tests", **call))["preview"]
+    refused = await caller.error("run_setup_tests", **call)
+    preview = refused["preview"]
     sandbox.requests.clear()
-    answer = await caller.ok("run_setup_tests", **call, confirm=True)
+    answer = await caller.ok("run_setup_tests", **refused["next_call"]["arguments"])
 
     assert preview["size"] == "10 of 12 presented"
     assert "hash h9" in preview["effect"]
