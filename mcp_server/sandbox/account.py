@@ -6,9 +6,38 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from mcp_server.sandbox.replies import Json, missing
-from mcp_server.sandbox.tables import build_schemas
+from mcp_server.sandbox.tables import build_schemas, choose
 
 NowFunction = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """How a connection was when the sandbox started: its earlier syncs are derived from this."""
+
+    now: datetime
+    succeeded_at: str | None
+    failed_at: str | None
+    rescheduled_for: str | None
+    reason: str | None
+    """Why its syncs failed, if they did."""
+    minutes: int
+    """From one sync to the next."""
+
+
+Place = tuple[str, str, str]
+"""Where a column is: schema, table, column."""
+
+
+@dataclass(slots=True)
+class Move:
+    """A move to another group."""
+
+    group_id: str
+    behavior: str
+    started: datetime
+    ended: bool = False
+    error: str | None = None
 
 
 @dataclass(slots=True)
@@ -17,6 +46,12 @@ class Backstage:
 
     ends: datetime | None = None
     """When the running sync ends; None while it runs with no end in sight."""
+    started: datetime | None = None
+    """When the running sync began, if that was seen."""
+    syncs: list[Json] = field(default_factory=list)
+    """The syncs that ended since the sandbox started, as the API shows them; oldest first."""
+    origin: Origin | None = None
+    """None for a connection that was made later."""
     due_now: bool = False
     """A sync was asked for that cannot start yet, or starts at the next look."""
     always_fails: bool = False
@@ -28,6 +63,18 @@ class Backstage:
     """The schema config; built when first needed, for there may be thousands."""
     written: Json | None = None
     """The sync state (cursors) of function and Connector SDK connections."""
+    chosen: Json | None = None
+    """A selection that was made before the schema was captured."""
+    to_drop: list[Place] = field(default_factory=list)
+    """Columns that the next sync drops from the destination."""
+    gone: set[Place] = field(default_factory=set)
+    """Columns that were dropped so."""
+    moves: dict[str, Move] = field(default_factory=dict)
+    """Moves to other groups, by job id."""
+    private_tls: bool = False
+    """Its source presents a certificate that no public authority signed."""
+    trusted: dict[tuple[str, str], Json] = field(default_factory=dict)
+    """The certificates and SSH fingerprints that were approved, by kind and id."""
 
 
 @dataclass(slots=True)
@@ -42,6 +89,8 @@ class Account:
     dropped: list[str] = field(default_factory=list)
     """Tables and columns dropped from the destination, `connection/schema/table[/column]`."""
     created: int = 0
+    withheld: dict[str, int] = field(default_factory=dict)
+    """Endpoints that this account does not have, with the status that says so."""
 
     def connection(self, connection_id: str) -> Json:
         """Find a connection or refuse with 404."""
@@ -63,6 +112,7 @@ class Account:
             missing("SchemaConfig", text)
         if backstage.schema is None:
             backstage.schema = build_schemas(self.connections[connection_id])
+            choose(connection_id, backstage.schema, backstage.chosen or {})
         return backstage.schema
 
 

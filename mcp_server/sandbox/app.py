@@ -74,7 +74,7 @@ class Sandbox:
 
     @property
     def dropped(self) -> list[str]:
-        """What LIVE mode dropped from the destination, as `connection/schema/table[/column]`."""
+        """What was dropped from the destination, as `connection/schema/table[/column]`."""
         return self._account.dropped
 
     def fail(self, fault: Fault) -> None:

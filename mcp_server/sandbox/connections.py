@@ -68,7 +68,7 @@ def create_connection(call: Call) -> Reply:
     )
     more: Json = {}
     if body.get("run_setup_tests", True):
-        more["setup_tests"] = run_tests(account, connection_id)
+        more["setup_tests"] = run_tests(account, connection_id, body)
     if "connect_card_config" in body:
         more |= connect_card(connection_id, body["connect_card_config"])
     data = shown(account, connection_id, **more)
@@ -90,7 +90,7 @@ def update_connection(call: Call) -> Reply:
         restart_historical(call, connection)
     more: Json = {}
     if body.get("run_setup_tests", True):
-        more["setup_tests"] = run_tests(account, connection_id)
+        more["setup_tests"] = run_tests(account, connection_id, body)
     return ok(shown(account, connection_id, **more), "Connection has been updated")
 
 
@@ -151,7 +151,7 @@ def _check_update(connection: Json, body: Json) -> None:
 def _apply(account: Account, connection: Json, body: Json) -> None:
     backstage = account.backstage[connection["id"]]
     if body.keys() & _STOPPING:
-        stop(connection, backstage)
+        stop(connection, backstage, account.now())
     connection |= {field: value for field, value in body.items() if field not in _APART}
     connection["config"] = {**connection["config"], **body.get("config", {})}
     backstage.authorized = backstage.authorized or bool(body.get("auth"))
@@ -166,7 +166,7 @@ def _apply(account: Account, connection: Json, body: Json) -> None:
 def _pause(account: Account, connection: Json) -> None:
     backstage = account.backstage[connection["id"]]
     was_syncing = connection["status"]["sync_state"] == "syncing"
-    stop(connection, backstage)
+    stop(connection, backstage, account.now())
     if was_syncing and backstage.stubborn:
         backstage.stubborn = False
         raise Refusal(

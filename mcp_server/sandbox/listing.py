@@ -2,7 +2,7 @@
 
 from mcp_server.sandbox.account import Account
 from mcp_server.sandbox.calls import Call
-from mcp_server.sandbox.clock import advance
+from mcp_server.sandbox.clock import advance, end_moves
 from mcp_server.sandbox.paging import page
 from mcp_server.sandbox.replies import Json
 from mcp_server.sandbox.services import masked
@@ -20,6 +20,8 @@ def shown(account: Account, connection_id: str, **more: object) -> Json:
 def connections_page(call: Call, group_id: str | None) -> Json:
     """Cut a page of the connections of a group, or of all; only those on it are looked at."""
     name = call.query.get("schema")
+    for connection_id in call.account.connections:
+        end_moves(call.account, connection_id)
     chosen = [
         connection
         for connection in call.account.connections.values()

@@ -3,7 +3,19 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from mcp_server.sandbox import connections, groups, schemas, setup, syncs
+from mcp_server.sandbox import (
+    column_drops,
+    connections,
+    connector_types,
+    groups,
+    history,
+    moves,
+    schemas,
+    setup,
+    syncs,
+    trust,
+    warnings,
+)
 from mcp_server.sandbox.calls import Handler
 from mcp_server.sandbox.replies import Refusal, missing
 
@@ -32,8 +44,11 @@ class Route:
 _CONNECTION = "v1/connections/*"
 _SCHEMAS = f"{_CONNECTION}/schemas"
 _TABLE = f"{_SCHEMAS}/*/tables/*"
+_TRUST = {kind: f"{_CONNECTION}/{kind}s" for kind in (trust.CERTIFICATE, trust.FINGERPRINT)}
 ROUTES = (
     Route("GET", "v1/account/info", groups.account_info),
+    Route("GET", "v1/metadata/connector-types", connector_types.list_connector_types),
+    Route("GET", "v1/metadata/connector-types/*", connector_types.get_connector_type),
     Route("GET", "v1/groups", groups.list_groups),
     Route("GET", "v1/groups/*", groups.get_group),
     Route("GET", "v1/groups/*/connections", groups.list_group_connections),
@@ -46,16 +61,36 @@ ROUTES = (
     Route("POST", f"{_CONNECTION}/resync", syncs.resync),
     Route("GET", f"{_CONNECTION}/state", syncs.get_state),
     Route("PATCH", f"{_CONNECTION}/state", syncs.update_state),
+    Route("GET", f"{_CONNECTION}/sync-history", history.sync_history),
+    Route("GET", f"{_CONNECTION}/errors", history.list_errors),
+    Route("GET", f"{_CONNECTION}/warnings", warnings.list_warnings),
+    Route("DELETE", f"{_CONNECTION}/warnings/*", warnings.dismiss_warning),
+    Route("POST", f"{_CONNECTION}/dismiss-warnings", warnings.dismiss_warnings),
+    Route("POST", f"{_CONNECTION}/move", moves.start_move),
+    Route("GET", f"{_CONNECTION}/move/*", moves.get_move),
     Route("POST", f"{_CONNECTION}/test", setup.test_connection, body_required=True),
     Route("POST", f"{_CONNECTION}/connect-card", setup.make_connect_card),
+    *(
+        route
+        for kind, path in _TRUST.items()
+        for route in (
+            Route("GET", path, trust.lists(kind)),
+            Route("POST", path, trust.approves(kind), body_required=True),
+            Route("GET", f"{path}/*", trust.reads(kind)),
+            Route("DELETE", f"{path}/*", trust.revokes(kind)),
+        )
+    ),
     Route("GET", _SCHEMAS, schemas.get_schemas),
     Route("PATCH", _SCHEMAS, schemas.update_schemas),
+    Route("POST", _SCHEMAS, schemas.create_schemas),
+    Route("POST", f"{_SCHEMAS}/drop-columns", column_drops.drop_columns),
     Route("POST", f"{_SCHEMAS}/reload", schemas.reload_schemas),
     Route("POST", f"{_SCHEMAS}/tables/resync", syncs.resync_tables),
     Route("PATCH", f"{_SCHEMAS}/*", schemas.update_schema),
     Route("PATCH", _TABLE, schemas.update_table),
     Route("GET", f"{_TABLE}/columns", schemas.list_columns),
     Route("PATCH", f"{_TABLE}/columns/*", schemas.update_column),
+    Route("DELETE", f"{_TABLE}/columns/*", column_drops.drop_column),
 )
 
 

@@ -14,6 +14,7 @@ _TYPES = one_of(
     "Boolean", "String", "Short", "Int", "Long", "Float", "Double", "BigDecimal", "Instant",
     "LocalDateTime", "LocalDate", "LocalTime", "Json", "Binary", "Xml",
 )  # fmt: skip
+HANDLING = one_of("ALLOW_ALL", "ALLOW_COLUMNS", "BLOCK_ALL")
 _SCHEMA: Mapping[str, Check] = {"enabled": flag, "tables": mapping}
 _TABLE: Mapping[str, Check] = {
     "enabled": flag,
@@ -29,7 +30,7 @@ _COLUMN: Mapping[str, Check] = {
 }
 _CONFIG: Mapping[str, Check] = {
     "schemas": mapping,
-    "schema_change_handling": one_of("ALLOW_ALL", "ALLOW_COLUMNS", "BLOCK_ALL"),
+    "schema_change_handling": HANDLING,
     "is_type_locked": flag,
 }
 _NESTED = frozenset({"tables", "columns"})
@@ -52,10 +53,21 @@ def change_schemas(account: Account, connection_id: str, body: Json) -> Json:
     check(body, _CONFIG)
     if not body:
         invalid("At least one field to change is required")
-    changes = list(_plan(connection_id, config["schemas"], body.get("schemas", {})))
+    changes = list(_plan(account, connection_id, body.get("schemas", {})))
     carry_out(account, connection_id, changes)
     config.update({name: value for name, value in body.items() if name != "schemas"})
     return {**config, "schemas": _touched(config["schemas"], body.get("schemas", {}))}
+
+
+def check_nested(schemas: Json, levels: tuple[str, ...] = ("tables", "columns")) -> None:
+    """Refuse a map of schemas, tables or columns whose settings are not objects, at any level."""
+    for name, values in schemas.items():
+        if not isinstance(values, dict):
+            invalid(f"The settings of '{name}' must be an object")
+        for level in levels[:1]:
+            if not isinstance(values.get(level, {}), dict):
+                invalid(f"Field '{level}' has an invalid value")
+            check_nested(values.get(level, {}), levels[1:])
 
 
 def set_all_tables(account: Account, connection_id: str, *, enabled: bool) -> None:
@@ -88,7 +100,7 @@ def carry_out(account: Account, connection_id: str, changes: list[Change]) -> No
     for path in before.keys() - after.keys():
         if before[path] == "LIVE":
             account.dropped.append("/".join((connection_id, *path)))
-    stop(connection, backstage)
+    stop(connection, backstage, account.now())
     if restructured or after.keys() - before.keys():
         connection["status"]["is_historical_sync"] = True
         backstage.due_now = True
@@ -105,6 +117,22 @@ def find_schema(schemas: Json, schema: str) -> Json:
     return _find(schemas, schema, "Schema")
 
 
+def find_column(columns: Json, name: str) -> Json:
+    """Find a column of a table by its source name or refuse."""
+    return _find(columns, name, "Column")
+
+
+def all_columns(account: Account, place: tuple[str, str, str], table: Json) -> Json:
+    """List every column of the table at `connection, schema, table`, or refuse with 400."""
+    connection_id, schema_name, table_name = place
+    if not table["supports_columns_config"]:
+        invalid(
+            f"Table `{table_name}` of schema `{schema_name}` doesn't supports columns configuration"
+        )
+    gone = account.backstage[connection_id].gone
+    return columns_of(connection_id, schema_name, table_name, table["columns"], gone)
+
+
 def _find(entities: Json, name: str, noun: str) -> Json:
     if name not in entities:
         missing(noun, f"{noun} with name '{name}' does not exist")
@@ -112,7 +140,8 @@ def _find(entities: Json, name: str, noun: str) -> Json:
     return found
 
 
-def _plan(connection_id: str, schemas: Json, wanted: Json) -> Iterator[Change]:
+def _plan(account: Account, connection_id: str, wanted: Json) -> Iterator[Change]:
+    schemas = account.schema(connection_id)["schemas"]
     for name, values in wanted.items():
         schema = find_schema(schemas, name)
         _check_entity(name, schema, values, _SCHEMA)
@@ -124,20 +153,15 @@ def _plan(connection_id: str, schemas: Json, wanted: Json) -> Iterator[Change]:
             path = (name, table_name)
             yield Change(path, table, _own(table_values))
             if table_values.get("columns"):
-                yield from _plan_columns(connection_id, path, table, table_values["columns"])
+                columns = all_columns(account, (connection_id, *path), table)
+                yield from _plan_columns(path, columns, table, table_values["columns"])
 
 
 def _plan_columns(
-    connection_id: str, path: tuple[str, str], table: Json, wanted: Json
+    path: tuple[str, str], columns: Json, table: Json, wanted: Json
 ) -> Iterator[Change]:
-    schema_name, table_name = path
-    if not table["supports_columns_config"]:
-        invalid(
-            f"Table `{table_name}` of schema `{schema_name}` doesn't supports columns configuration"
-        )
-    columns = columns_of(connection_id, schema_name, table_name, table["columns"])
     for name, values in wanted.items():
-        column = _find(columns, name, "Column")
+        column = find_column(columns, name)
         _check_entity(name, column, values, _COLUMN)
         yield Change((*path, name), column, values, table)
 

@@ -2,20 +2,37 @@
 
 from mcp_server.sandbox.calls import Call
 from mcp_server.sandbox.clock import advance
-from mcp_server.sandbox.fields import check, one_of
-from mcp_server.sandbox.replies import Json, Reply, bad_request, invalid, ok
+from mcp_server.sandbox.fields import check, mapping, one_of
+from mcp_server.sandbox.replies import Json, Reply, bad_request, conflict, ok
 from mcp_server.sandbox.schema_changes import (
+    HANDLING,
+    all_columns,
     change_schemas,
+    check_nested,
     find_schema,
     find_table,
     set_all_tables,
 )
-from mcp_server.sandbox.tables import columns_of
 
 
 def get_schemas(call: Call) -> Reply:
     """GET /v1/connections/{connectionId}/schemas."""
     return ok(_headed(call.account.schema(_current(call))))
+
+
+def create_schemas(call: Call) -> Reply:
+    """POST /v1/connections/{connectionId}/schemas; echoes the request, which counts at capture.
+
+    The documentation does not say what a config that exists already leads to: here it is a 409.
+    Until then a second request takes the place of the first.
+    """
+    backstage = call.account.backstage[_current(call)]
+    if backstage.discovered:
+        conflict(f"Connection with id '{call.names[0]}' already has schema config")
+    check(call.body, {"schemas": mapping, "schema_change_handling": HANDLING}, ("schemas",))
+    check_nested(call.body["schemas"])
+    backstage.chosen = call.body
+    return ok(call.body)
 
 
 def update_schemas(call: Call) -> Reply:
@@ -51,11 +68,8 @@ def list_columns(call: Call) -> Reply:
     connection_id, schema_name, table_name = call.names
     table = find_table(_schemas(call), schema_name, table_name)
     _require_connected(call, connection_id)
-    if not table["supports_columns_config"]:
-        invalid(
-            f"Table `{table_name}` of schema `{schema_name}` doesn't supports columns configuration"
-        )
-    return ok({"columns": columns_of(connection_id, schema_name, table_name, table["columns"])})
+    place = (connection_id, schema_name, table_name)
+    return ok({"columns": all_columns(call.account, place, table)})
 
 
 def reload_schemas(call: Call) -> Reply:

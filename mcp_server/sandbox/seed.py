@@ -7,6 +7,7 @@ from itertools import chain, count, islice
 from mcp_server.sandbox.account import (
     Account,
     Backstage,
+    Origin,
     blank_connection,
     blank_status,
     stamp,
@@ -15,6 +16,7 @@ from mcp_server.sandbox.chance import identifier, number, pick
 from mcp_server.sandbox.replies import Json
 from mcp_server.sandbox.services import SERVICES, Service
 from mcp_server.sandbox.traits import TRAITS, Trait
+from mcp_server.sandbox.trust import EVERYTHING, trust_presented
 
 _DEFAULT_COUNT = 40
 _GROUPS = {
@@ -45,8 +47,11 @@ def fill(account: Account, connections: int | None, seed: int) -> None:
         account.groups[group_id] = {"id": group_id, "name": name, "created_at": created}
     wanted = _DEFAULT_COUNT if connections is None else connections
     for connection_id, trait in islice(_traits(seed), wanted):
-        account.connections[connection_id] = build(connection_id, trait, seed, now)
-        account.backstage[connection_id] = _backstage(trait, now)
+        connection = build(connection_id, trait, seed, now)
+        account.connections[connection_id] = connection
+        account.backstage[connection_id] = _backstage(trait, connection, now)
+        if trait.trusted:
+            trust_presented(account, connection_id, EVERYTHING)
 
 
 def build(connection_id: str, trait: Trait, seed: int, now: datetime) -> Json:
@@ -104,9 +109,17 @@ def _plain(key: str, turn: int) -> Trait:
     return Trait(**common)
 
 
-def _backstage(trait: Trait, now: datetime) -> Backstage:
+def _backstage(trait: Trait, connection: Json, now: datetime) -> Backstage:
     ends = None if trait.runs_for is None else now + timedelta(minutes=trait.runs_for)
-    return Backstage(ends=ends, **trait.backstage)
+    origin = Origin(
+        now=now,
+        succeeded_at=connection["succeeded_at"],
+        failed_at=connection["failed_at"],
+        rescheduled_for=connection["status"]["rescheduled_for"],
+        reason=next((task["details"] or task["message"] for task in trait.tasks), None),
+        minutes=trait.frequency or _DEFAULT_FREQUENCY,
+    )
+    return Backstage(ends=ends, origin=origin, **trait.backstage)
 
 
 def _status(trait: Trait, now: datetime) -> Json:

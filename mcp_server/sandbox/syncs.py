@@ -92,7 +92,7 @@ def _start_historical(call: Call, connection: Json, *, whole: bool) -> None:
     if status["sync_state"] == "syncing":
         if status["is_historical_sync"]:
             conflict("A historical sync is in progress and cannot be completed in time")
-        finish(connection, backstage, call.account.now())
+        finish(call.account, connection["id"], call.account.now())
     status["is_historical_sync"] = status["is_historical_sync"] or whole
     if connection["paused"] or status["setup_state"] == "incomplete":
         backstage.due_now = True
@@ -102,7 +102,8 @@ def _start_historical(call: Call, connection: Json, *, whole: bool) -> None:
 
 def restart_historical(call: Call, connection: Json) -> None:
     """Cancel what runs and import everything again, as `is_historical_sync: true` asks."""
-    stop(connection, call.account.backstage[connection["id"]])
+    account = call.account
+    stop(connection, account.backstage[connection["id"]], account.now())
     _start_historical(call, connection, whole=True)
 
 

@@ -1,6 +1,6 @@
 """Schema configs as they are when discovered: the same for the same connection, every time."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 
 from mcp_server.sandbox.chance import number, pick
 from mcp_server.sandbox.replies import Json
@@ -45,8 +45,10 @@ def build_schemas(connection: Json) -> Json:
     return {"schema_change_handling": handling, "schemas": schemas}
 
 
-def columns_of(connection_id: str, schema: str, table: str, changed: Json) -> Json:
-    """List every column of a table; what was changed once is as it was changed."""
+def columns_of(
+    connection_id: str, schema: str, table: str, changed: Json, gone: Container[tuple[str, ...]]
+) -> Json:
+    """List every column of a table but those gone; what was changed once is as it was changed."""
     if (connection_id, schema, table) == ("solid_anchor", "public", "customers"):
         names: Iterable[str] = _CUSTOMER_COLUMNS
     else:
@@ -55,7 +57,27 @@ def columns_of(connection_id: str, schema: str, table: str, changed: Json) -> Js
         count = number(key + "#", 4, 14)
         turned = _COLUMNS[first:] + _COLUMNS[:first]
         names = ("id", *turned[:count], "created_at", "updated_at")
-    return {name: changed.get(name) or column(name) for name in names}
+    left = [name for name in names if (schema, table, name) not in gone]
+    return {name: changed.get(name) or column(name) for name in left}
+
+
+def choose(connection_id: str, config: Json, chosen: Json) -> None:
+    """Apply a selection made before capture; what cannot be excluded or is not there is ignored."""
+    config.update({name: value for name, value in chosen.items() if name != "schemas"})
+    for schema_name, schema, wanted in _both(config["schemas"], chosen.get("schemas", {})):
+        schema["enabled"] = wanted.get("enabled", schema["enabled"])
+        for name, table, settings in _both(schema["tables"], wanted.get("tables", {})):
+            if table["enabled_patch_settings"]["allowed"]:
+                table["enabled"] = settings.get("enabled", table["enabled"])
+            if table["supports_columns_config"]:
+                columns = columns_of(connection_id, schema_name, name, {}, ())
+                for column_name, found, own in _both(columns, settings.get("columns", {})):
+                    if found["enabled_patch_settings"]["allowed"]:
+                        table["columns"][column_name] = found | own
+
+
+def _both(known: Json, wanted: Json) -> Iterator[tuple[str, Json, Json]]:
+    return ((name, known[name], wanted[name]) for name in wanted if name in known)
 
 
 def column(name: str, *, hashed: bool = False) -> Json:

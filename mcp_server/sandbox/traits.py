@@ -42,6 +42,8 @@ class Trait:
     backstage: Json = field(default_factory=dict)
     runs_for: int | None = None
     """Minutes until the running sync ends."""
+    trusted: bool = False
+    """Whether what its source presents was approved."""
 
 
 def _message(code: str, message: str, details: str | None = None) -> Json:
@@ -57,6 +59,7 @@ _RESYNC_WARNING = _message("resync_table_warning", "Resync Table Warning")
 TRAITS: dict[str, Trait] = {
     "brisk_lantern": Trait(
         service="postgres",
+        trusted=True,
         schema="pg_shop",
         group_id="amber_harbor",
         setup="broken",
@@ -210,5 +213,18 @@ TRAITS: dict[str, Trait] = {
         schema="crm_partners",
         group_id="amber_harbor",
         frequency=None,
+    ),
+    # Since their last setup tests these two present what nobody has approved.
+    "wary_lynx": Trait(
+        service="postgres",
+        schema="pg_vault",
+        group_id="dev_sands",
+        backstage={"private_tls": True},
+    ),
+    "deep_mole": Trait(
+        service="mysql",
+        schema="mines",
+        group_id="dev_sands",
+        config={"tunnel_host": "bastion.mines.example", "tunnel_port": 22, "tunnel_user": "mole"},
     ),
 }

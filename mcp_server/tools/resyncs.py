@@ -110,7 +110,7 @@ async def resync_connector(
     fivetran: Fivetran,
     plan: Annotated[ResyncPlan, Resolve(plan_resync)],
 ) -> ResyncStarted:
-    """Load history again from the source (historical sync): days and money for big ones.
+    """Load history again (historical sync), of everything or of named tables: can take days and money.
 
     For stale data `sync_connector` is enough; for one wrong table use scope=tables.
     """

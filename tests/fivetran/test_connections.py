@@ -149,6 +149,31 @@ async def test_a_state_can_be_any_json(scripted: Fivetran, far: "Far", state: An
     assert await scripted.connections.state("c") == state
 
 
+async def test_the_state_of_a_paused_connection_is_replaced(
+    fivetran: Fivetran, sandbox: Sandbox
+) -> None:
+    """As a whole; one that is not paused keeps its own."""
+    with pytest.raises(InvalidRequestError):
+        await fivetran.connections.write_state("sdk_weather", {"cursor": 1})
+    await fivetran.connections.update("sdk_weather", paused=True, run_setup_tests=False)
+    await fivetran.connections.write_state("sdk_weather", {"cursor": 1})
+    sent = sandbox.requests[-1]
+    assert (sent.method, sent.path) == ("PATCH", "/v1/connections/sdk_weather/state")
+    assert json.loads(sent.body) == {"state": {"cursor": 1}}
+    assert sent.headers["accept"] == "application/json;version=2"
+    assert await fivetran.connections.state("sdk_weather") == {"cursor": 1}
+
+
+async def test_a_state_whose_answer_is_lost_is_not_written_again(
+    fivetran: Fivetran, sandbox: Sandbox
+) -> None:
+    """Whether it was written is for the caller to see."""
+    sandbox.fail(Fault(method="PATCH", status=504, times=9))
+    with pytest.raises(OutcomeUnknownError):
+        await fivetran.connections.write_state("sdk_weather", {})
+    assert len(sandbox.requests) == 1
+
+
 @pytest.mark.parametrize("data", [None, [], "x", {"items": {}}, {"items": [{"service": "s3"}]}])
 async def test_a_list_of_another_shape_is_a_bad_answer(
     scripted: Fivetran, far: "Far", data: Any

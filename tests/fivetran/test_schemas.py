@@ -9,6 +9,7 @@ import pytest
 from mcp_server.fivetran import Fivetran
 from mcp_server.fivetran.errors import (
     BadAnswerError,
+    ConflictError,
     FivetranError,
     InvalidRequestError,
     NotFoundError,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tests.fivetran.conftest import Far
 
 OFF = {"schemas": {"public": {"enabled": True, "tables": {"orders": {"enabled": False}}}}}
+DROPS = {"public": {"customers": ["phone"]}}
 
 
 async def test_a_configuration_is_read_whole(fivetran: Fivetran) -> None:
@@ -172,3 +174,46 @@ async def test_schemas_are_asked_for_in_plain_json(fivetran: Fivetran, sandbox: 
     await fivetran.schemas.update("solid_anchor", OFF)
     await fivetran.schemas.reload("solid_anchor", "PRESERVE")
     assert [received.headers["accept"] for received in sandbox.requests] == ["application/json"] * 4
+
+
+async def test_a_selection_is_made_before_capture(fivetran: Fivetran, sandbox: Sandbox) -> None:
+    """And only then."""
+    body = {"schemas": {"gsheets.budget": {"enabled": True}}}
+    await fivetran.schemas.create("calm_ridge", body)
+    with pytest.raises(ConflictError):
+        await fivetran.schemas.create("solid_anchor", body)
+    sent = sandbox.requests[0]
+    assert (sent.method, sent.path) == ("POST", "/v1/connections/calm_ridge/schemas")
+    assert json.loads(sent.body) == body
+    assert sent.headers["accept"] == "application/json"
+
+
+async def test_blocked_columns_are_dropped_in_one_request(
+    fivetran: Fivetran, sandbox: Sandbox
+) -> None:
+    """Those that still sync are not."""
+    with pytest.raises(ConflictError):
+        await fivetran.schemas.drop_columns("solid_anchor", DROPS)
+    column = {"enabled": True, "columns": {"phone": {"enabled": False}}}
+    block = {"schemas": {"public": {"enabled": True, "tables": {"customers": column}}}}
+    await fivetran.schemas.update("solid_anchor", block)
+    await fivetran.schemas.drop_columns("solid_anchor", DROPS)
+    sent = sandbox.requests[-1]
+    assert (sent.method, sent.path) == (
+        "POST",
+        "/v1/connections/solid_anchor/schemas/drop-columns",
+    )
+    assert json.loads(sent.body) == {
+        "schemas": {"public": {"tables": {"customers": {"columns": ["phone"]}}}}
+    }
+    assert sent.headers["accept"] == "application/json"
+
+
+async def test_a_drop_whose_answer_is_lost_is_not_sent_again(
+    fivetran: Fivetran, sandbox: Sandbox
+) -> None:
+    """Whether the columns are marked is not known."""
+    sandbox.fail(Fault(method="POST", status=504, times=9))
+    with pytest.raises(OutcomeUnknownError):
+        await fivetran.schemas.drop_columns("solid_anchor", DROPS)
+    assert len(sandbox.requests) == 1

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from mcp_server.sandbox import Sandbox
+from mcp_server.sandbox.tables import build_schemas, choose
 
 ROOT = "/v1/connections"
 SOLID = f"{ROOT}/solid_anchor/schemas"
@@ -258,3 +259,84 @@ async def test_any_name_can_be_reached(api: httpx.AsyncClient) -> None:
             assert answer.status_code == 200
     body = {"schemas": {"raw files/2026": {"enabled": True, "tables": {"..": {"enabled": False}}}}}
     assert (await api.patch(f"{ROOT}/odd_names/schemas", json=body)).status_code == 200
+
+
+async def _new(api: httpx.AsyncClient) -> str:
+    config = {"schema_prefix": "fresh", "host": "db.example", "user": "u", "password": "p"}
+    body = {"group_id": "dev_sands", "service": "postgres", "config": config}
+    name: str = (await api.post(ROOT, json=body)).json()["data"]["id"]
+    return f"{ROOT}/{name}"
+
+
+async def test_a_selection_made_before_capture_counts_at_capture(api: httpx.AsyncClient) -> None:
+    """It is echoed, replaces an earlier one, and what is unknown or locked is ignored."""
+    path = await _new(api)
+    columns = {"id": {"enabled": False}, "amount": {"enabled": False}, "ghost": {"enabled": False}}
+    columns["created_at"] = {"enabled": True, "hashed": True}
+    body = {
+        "schema_change_handling": "BLOCK_ALL",
+        "schemas": {
+            "public": {
+                "tables": {
+                    "orders": {"enabled": False},
+                    "customers": {"columns": columns},
+                    "ghosts": {"enabled": False},
+                }
+            },
+            "reports": {"enabled": False},
+            "ghost": {"enabled": False},
+        },
+    }
+    earlier = {"schemas": {"public": {"enabled": False}}}
+    assert (await api.post(f"{path}/schemas", json=earlier)).json()["data"] == earlier
+    assert (await api.post(f"{path}/schemas", json=body)).json()["data"] == body
+    assert (await api.get(f"{path}/schemas")).status_code == 404
+    data = (await api.post(f"{path}/schemas/reload", json={})).json()["data"]
+    assert data["schema_change_handling"] == "BLOCK_ALL"
+    assert list(data["schemas"]) == ["public", "reports"]
+    assert data["schemas"]["reports"]["enabled"] is False
+    public = data["schemas"]["public"]
+    assert public["enabled"] is True
+    assert public["tables"]["orders"]["enabled"] is False
+    changed = public["tables"]["customers"]["columns"]
+    assert "id" not in changed
+    assert "ghost" not in changed
+    assert changed["created_at"]["hashed"] is True
+
+
+def test_what_cannot_be_excluded_stays_in_a_selection_made_before_capture() -> None:
+    """A locked table syncs, and where columns cannot be chosen none is."""
+    config = build_schemas({"id": "solid_anchor", "service": "postgres", "schema": "pg_billing"})
+    off = {"enabled": False, "columns": {"created_at": {"enabled": False}}}
+    tables = {"schema_migrations": off, "orders": off}
+    choose("solid_anchor", config, {"schemas": {"public": {"tables": tables}}})
+    chosen = config["schemas"]["public"]["tables"]
+    assert (chosen["schema_migrations"]["enabled"], chosen["orders"]["enabled"]) == (True, False)
+    assert chosen["schema_migrations"]["columns"] == {}
+    assert chosen["orders"]["columns"]["created_at"]["enabled"] is False
+
+
+async def test_a_selection_comes_too_late_once_there_is_a_config(api: httpx.AsyncClient) -> None:
+    """Then it is for PATCH."""
+    answer = await api.post(SOLID, json={"schemas": {"public": {"enabled": False}}})
+    assert answer.status_code == 409
+    assert (await _schemas(api, "solid_anchor"))["public"]["enabled"] is True
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"schemas": None},
+        {"schemas": {"public": True}},
+        {"schemas": {"public": {"tables": []}}},
+        {"schemas": {"public": {"tables": {"orders": {"columns": "id"}}}}},
+        {"schemas": {"public": {"tables": {"orders": {"columns": {"id": False}}}}}},
+        {"schemas": {}, "schema_change_handling": "ALL"},
+    ],
+)
+async def test_a_selection_of_another_shape_is_refused(
+    api: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
+    """At every level."""
+    assert (await api.post(f"{await _new(api)}/schemas", json=body)).status_code == 400
