@@ -48,7 +48,8 @@ LONGEST_REPEAT: Final = 1500
 
 ERROR_FIELDS: Final = frozenset(
     {"code", "message", "hint", "retryable", "retry_after_seconds", "fivetran", "status"}
-    | {"preview", "next_call", "tool", "arguments"}
+    | {"preview", "next_call", "tool", "arguments", "stopped_at", "done", "was_paused"}
+    | {"old_state", "can_undo", "too_large", "more_too_large"}
     | {*Preview.model_fields, *Target.model_fields}
 )
 

@@ -360,7 +360,7 @@ def _tidy(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str
 
 
 def outline(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Publish of an answer's schema which fields there are, of which type, and which always.
+    """Publish of an answer's schema which fields there are, and of which type.
 
     Every host loads it for every tool, and hardly any shows it to a model: the answer is what the
     model reads. The whole schemas stand in `manifests/tools.json`.
@@ -368,7 +368,6 @@ def outline(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {name: _shape(field) for name, field in schema["properties"].items()},
-        "required": schema.get("required", []),
         "additionalProperties": False,
     }
 

@@ -27,7 +27,18 @@ EVERY = frozenset({*TOOLSETS, "test"})
 SPECS = {spec.name: spec for spec in all_specs()}
 # Enough to pass the schema of each tool, but for the id.
 ARGUMENTS: dict[str, dict[str, Any]] = {
+    "approve_trust": {"kind": "certificate", "hash": "x"},
+    "create_connect_card": {"redirect_uri": "https://app.example"},
     "create_connector": {"service": "postgres", "config": {"schema_prefix": "x"}},
+    "describe_connector_type": {"service": "postgres"},
+    "dismiss_warnings": {"codes": ["resync_table_warning"]},
+    "drop_columns": {"columns": {"public": {"orders": ["note"]}}},
+    "get_move_status": {"job_id": "x"},
+    "list_trusted": {"kind": "certificate"},
+    "move_connector": {"group_id": "north_pine", "sync_behavior": "CONTINUE"},
+    "revoke_trust": {"kind": "certificate", "hash": "x"},
+    "search_connector_types": {"query": "postgres"},
+    "set_connector_state": {"state": {"cursor": 1}},
     "get_table_columns": {"schema": "public", "table": "orders"},
     "resync_connector": {"scope": "connector"},
     "set_sync_frequency": {"minutes": 60},
@@ -37,7 +48,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 IDS = {
     name: id_
     for name, spec in SPECS.items()
-    for id_ in ("connector_id", "group_id")
+    for id_ in ("group_id", "connector_id")  # of two the latter
     if id_ in spec.fn.__annotations__
 }
 
@@ -134,7 +145,11 @@ async def test_a_hostile_id_is_refused_by_every_tool_before_anything_is_sent(
         assert f"{name}: " in error["message"]
         assert f"from `list_{name[:-3]}s`" in error["message"]
         assert len(error["message"]) < 300
-    assert len(IDS) == len(SPECS) - 1, "list_groups alone takes no id"
+    assert SPECS.keys() - IDS.keys() == {
+        "describe_connector_type",
+        "list_groups",
+        "search_connector_types",
+    }, "the others take the id of a connector or group"
     assert not sandbox.requests
 
 
@@ -207,11 +222,47 @@ async def test_only_a_true_true_confirms(value: object, caller: Caller, sandbox:
 # --- confirmation ---
 
 DESTRUCTIVE: dict[str, dict[str, Any]] = {
-    "delete_connector": {},
-    "resync_connector": {"scope": "connector"},
-    "reload_schema_config": {"exclude_mode": "EXCLUDE"},
-    "update_schema_config": {"schemas": {"public": {"tables": {"orders": {"enabled": False}}}}},
+    "approve_trust": {"connector_id": "wary_lynx", "kind": "certificate"},
+    "delete_connector": {"connector_id": "solid_anchor"},
+    "drop_columns": {
+        "connector_id": "solid_anchor",
+        "columns": {"public": {"customers": ["email"]}},
+    },
+    "move_connector": {
+        "connector_id": "dusty_canyon",
+        "group_id": "north_pine",
+        "sync_behavior": "CONTINUE",
+    },
+    "reload_schema_config": {"connector_id": "solid_anchor", "exclude_mode": "EXCLUDE"},
+    "resync_connector": {"connector_id": "solid_anchor", "scope": "connector"},
+    "revoke_trust": {"connector_id": "brisk_lantern", "kind": "fingerprint"},
+    "run_setup_tests": {"connector_id": "wary_lynx", "trust_certificates": True},
+    "set_connector_state": {"connector_id": "sdk_weather", "state": {"cursor": "2026-02-01"}},
+    "update_schema_config": {
+        "connector_id": "solid_anchor",
+        "schemas": {"public": {"tables": {"orders": {"enabled": False}}}},
+    },
 }
+TESTS_FIRST = {"approve_trust", "run_setup_tests"}
+"""What learns by running the setup tests what would be trusted."""
+
+
+async def arguments_for(tool: str, caller: Caller, sandbox: Sandbox) -> dict[str, Any]:
+    """Bring about the state in which a tool has something to destroy; the arguments that do it."""
+    given = DESTRUCTIVE[tool]
+    if tool == "approve_trust":
+        answer = await caller.ok("run_setup_tests", connector_id=given["connector_id"])
+        given = {**given, "hash": answer["untrusted"][0]["hash"]}
+    if tool == "revoke_trust":
+        answer = await caller.ok("list_trusted", **given)
+        given = {**given, "hash": answer["trusted"][0]["hash"]}
+    if tool == "drop_columns":
+        email = {"public": {"tables": {"customers": {"columns": {"email": {"enabled": False}}}}}}
+        await caller.ok(
+            "update_schema_config", connector_id="solid_anchor", schemas=email, confirm=True
+        )
+    sandbox.requests.clear()
+    return given
 
 
 def test_every_tool_that_can_be_destructive_is_tried_here() -> None:
@@ -223,22 +274,28 @@ def test_every_tool_that_can_be_destructive_is_tried_here() -> None:
 async def test_a_destructive_call_first_shows_what_it_would_do(
     tool: str, caller: Caller, sandbox: Sandbox
 ) -> None:
-    """Nothing but reads is sent; the preview has all that a person needs to decide."""
-    error = await caller.error(tool, connector_id="solid_anchor", **DESTRUCTIVE[tool])
+    """Nothing is changed; the preview has all that a person needs to decide."""
+    given = await arguments_for(tool, caller, sandbox)
+    connection = sandbox.connections[given["connector_id"]]
+
+    error = await caller.error(tool, **given)
 
     assert error["code"] == "confirmation_required"
-    assert {request.method for request in sandbox.requests} == {"GET"}
-    preview = error["preview"]
-    assert preview["target"]["connector_id"] == "solid_anchor"
-    assert preview["target"]["name"] == "pg_billing"
-    assert preview["target"]["service"] == "postgres"
-    assert preview["target"]["group_name"] == "Production"
-    for part in ("effect", "lost", "size", "undo"):
+    sent = {request.path for request in sandbox.requests if request.method != "GET"}
+    tests = {f"/v1/connections/{connection['id']}/test"}
+    assert sent == (tests if tool in TESTS_FIRST else set())
+    target, preview = error["preview"]["target"], error["preview"]
+    assert target["connector_id"] == connection["id"]
+    assert target["name"] == connection["schema"]
+    assert target["service"] == connection["service"]
+    assert target["group_name"]
+    for part in ("effect", "lost", "undo"):
         assert preview[part]
-    assert error["next_call"] == {
-        "tool": tool,
-        "arguments": {"connector_id": "solid_anchor", **DESTRUCTIVE[tool], "confirm": True},
-    }
+    called = error["next_call"]
+    assert called["tool"] == tool
+    assert {**called["arguments"], **given, "confirm": True} == called["arguments"]
+    added = {k for k, v in called["arguments"].items() if k not in given and v is not False}
+    assert added <= {"confirm", "hashes"}
 
 
 @pytest.mark.parametrize("tool", DESTRUCTIVE)
@@ -246,12 +303,13 @@ async def test_the_call_that_a_preview_names_does_it(
     tool: str, caller: Caller, sandbox: Sandbox
 ) -> None:
     """Word for word."""
-    error = await caller.error(tool, connector_id="solid_anchor", **DESTRUCTIVE[tool])
+    error = await caller.error(tool, **await arguments_for(tool, caller, sandbox))
     sandbox.requests.clear()
 
     await caller.ok(error["next_call"]["tool"], **error["next_call"]["arguments"])
 
-    assert {request.method for request in sandbox.requests} > {"GET"}
+    changed = {request.path for request in sandbox.requests if request.method != "GET"}
+    assert any(not path.endswith("/test") for path in changed)
 
 
 @pytest.mark.parametrize("tool", DESTRUCTIVE)
@@ -259,14 +317,16 @@ async def test_the_call_that_a_preview_names_does_it(
 async def test_no_confirmation_helps_below_mode_full(
     tool: str, mode: str, connect: Connect, sandbox: Sandbox
 ) -> None:
-    """Whatever the arguments, nothing but reads is sent."""
+    """Whatever the arguments, nothing but reads is sent, and tests where they may run."""
+    async with connect("full") as caller:
+        given = await arguments_for(tool, caller, sandbox)
     async with connect(mode) as caller:
-        error = await caller.error(
-            tool, connector_id="solid_anchor", **DESTRUCTIVE[tool], confirm=True
-        )
+        error = await caller.error(tool, **given, confirm=True)
 
     assert error["code"] == "mode_forbids"
-    assert {request.method for request in sandbox.requests} <= {"GET"}
+    changed = [request.path for request in sandbox.requests if request.method != "GET"]
+    allowed = mode == "write" and tool in TESTS_FIRST
+    assert all(allowed and path.endswith("/test") for path in changed)
 
 
 async def test_a_long_call_is_not_written_out_in_its_preview(caller: Caller) -> None:
@@ -347,6 +407,7 @@ async def test_no_answer_repeats_a_credential_that_was_just_given(
 ) -> None:
     """Fivetran and the source like to quote what they did not accept."""
     config = {"password": "canary-one", "host": "db.example", "secret_key": "canary-two"}
+    sandbox.fail(Fault(path="/v1/metadata/.*", status=403, times=9))
     body = {"code": "InvalidInput", "message": "bad value 'canary-one' for password"}
     sandbox.fail(Fault(method="PATCH", status=400, body=body))
     refused = await caller.error("update_connector", connector_id="solid_anchor", config=config)

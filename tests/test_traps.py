@@ -74,9 +74,52 @@ HANDLED = {
     "only eleven frequencies are legal": "test_other_frequencies_are_refused_and_nothing_is_sent",
     "a time of day goes only with 1440 minutes": "test_a_time_of_day_goes_with_a_daily_sync",
     "a manual schedule ignores frequency and time": "test_a_manual_schedule_comes_with_a_warning",
-    "trust_certificates and trust_fingerprints approve hosts": (
-        "test_trusting_a_host_is_left_to_a_person"
+    "trust_certificates and trust_fingerprints approve whatever is presented": (
+        "test_confirmed_exactly_what_was_shown_is_approved_and_tested_again"
     ),
+    "create and update could trust a host on the way": "test_trusting_a_host_is_left_to_a_person",
+    "what a source presents can change after it was compared": (
+        "test_a_confirmation_that_does_not_name_what_is_presented_is_shown_it_first"
+    ),
+    "setup tests discover the schema": "test_passed_tests_discover_the_schema",
+    "details of a setup test can be any JSON": "test_what_is_presented_is_found_in_any_details",
+    # Types
+    "credentials in auth are not marked as secrets": (
+        "test_a_type_that_a_person_authorizes_says_how"
+    ),
+    "the types beside enumerations are wrong": "test_what_the_metadata_does_not_rule_out_passes",
+    "names in the destination are permanent although nothing says so": (
+        "test_what_is_permanent_can_be_set_once"
+    ),
+    "the list of types has no search": "test_the_type_that_is_meant_comes_first",
+    "not every type can be set up by API": "test_a_type_that_cannot_be_set_up_by_api_says_so",
+    # What happened
+    "an empty list of warning types dismisses all": (
+        "test_all_warnings_are_never_dismissed_by_omission"
+    ),
+    "one unknown warning type dismisses nothing": (
+        "test_a_warning_that_is_not_open_dismisses_nothing"
+    ),
+    "sync history takes seven days at most": "test_a_long_span_is_read_week_by_week",
+    "not every account has sync history": (
+        "test_an_account_without_history_gets_what_is_known_all_the_same"
+    ),
+    "warnings and errors are in private preview": (
+        "test_what_an_account_lacks_is_named_and_the_rest_is_told"
+    ),
+    "tasks often have no details": (
+        "test_the_reason_of_the_last_sync_is_the_details_of_a_task_without_any"
+    ),
+    # State, columns, moves
+    "a column that is not blocked is a 409": "test_every_problem_is_named_in_one_answer",
+    "a state is written to a paused connection only": (
+        "test_a_state_is_replaced_between_a_pause_and_a_resume"
+    ),
+    "the old state is lost": "test_the_old_state_of_the_answer_undoes_it",
+    "a move ends long after its answer": (
+        "test_a_move_is_started_followed_and_ends_in_the_other_group"
+    ),
+    "a move must not be repeated": ("test_a_move_whose_answer_is_lost_is_looked_for_and_sent_once"),
     "a second delete is a 404": "test_the_next_call_of_the_preview_deletes",
     # Syncing
     "a sync of a paused connection says Success and does nothing": (
@@ -146,30 +189,14 @@ HANDLED = {
 ABSENT = {
     "schedule objects (intervals, times of day, cron): in an official client, not in the API's"
     " document": ("cron",),
-    "row filters, target data types and type locks: new, and not among the seventeen operations": (
+    "row filters, target data types and type locks: fields of the API's newest document only": (
         "row_filter",
         "target_data_type",
         "is_type_locked",
     ),
-    "dropping columns cannot be undone, and is not among the seventeen operations": (
-        "drop_columns",
-        "drop",
-    ),
-    "trusting certificates and fingerprints is a person's decision": (
-        "trust_certificates",
-        "trust_fingerprints",
-    ),
-    "writing a connector's state loses its cursors, and is not among the seventeen operations": (
-        "state_patch",
-        "set_connector_state",
-    ),
-    "moving a connector is not among the seventeen operations": ("move_connector",),
     "masking algorithms do not exist in the API; hashing does": ("masking_algorithm",),
     "column types are told by no endpoint": ("type",),
     "the API's own call for tables has the effect of a resync with a scope": ("resync_tables",),
-    "creating a schema configuration before the first one is read: reload makes it": (
-        "create_schema_config",
-    ),
 }
 
 
