@@ -13,6 +13,7 @@ from mcp_server.untrusted import clean, hide, scrub
 _log = structlog.stdlib.get_logger("mcp_server.failures")
 
 LONGEST_API_MESSAGE: Final = 300
+LONGEST_CODE: Final = 60
 
 _LOOK: Final = "Look at the connector with get_connector first; do not repeat the call blindly."
 
@@ -153,7 +154,8 @@ def explain(
     )
     if isinstance(error, errors.InvalidRequestError) and spec.rejected_hint:
         hint = spec.rejected_hint
-    _log.warning("fivetran_failed", tool=spec.name, what=error.message, api_code=error.api_code)
+    api_code = hide(clean(error.api_code, LONGEST_CODE), secrets) if error.api_code else None
+    _log.warning("fivetran_failed", tool=spec.name, what=error.message, api_code=api_code)
     return ToolFailure(
         code,
         f"{spec.name}{_about(arguments)}: {meaning}.",
@@ -179,7 +181,7 @@ def _in_fivetrans_words(error: errors.FivetranError) -> dict[str, Any]:
     """Pass on the status, code and message of the API: untrusted, so cleaned and short."""
     words = {
         "status": error.status,
-        "code": clean(error.api_code, 60) if error.api_code else None,
+        "code": clean(error.api_code, LONGEST_CODE) if error.api_code else None,
         "message": clean(scrub(error.api_message), LONGEST_API_MESSAGE)
         if error.api_message
         else None,

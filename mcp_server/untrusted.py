@@ -7,9 +7,10 @@ configurations hold credentials. Nothing of either kind leaves the server but th
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 REDACTED: Final = "[redacted]"
 SHORTEST: Final = 4
@@ -135,52 +136,109 @@ def secrets_in(value: Any, *, named: bool = False) -> frozenset[str]:
 
 
 def hide(value: Any, secrets: frozenset[str], ours: frozenset[str] = frozenset()) -> Any:
-    """Copy JSON without these credentials, wherever and in whatever form they stand.
+    """Copy JSON without these credentials, wherever and however written they stand.
 
     `ours` are keys that were not written by anyone outside: a credential may be an ordinary word.
     """
-    forms = _forms(secrets)
-    if not forms:
+    pattern, beginnings = _matcher(secrets)
+    if not beginnings:
         return value
-    pattern = re.compile("|".join(map(re.escape, forms)))
 
     def without(item: Any) -> Any:
         if isinstance(item, Mapping):
             return {k if k in ours else without(k): without(v) for k, v in item.items()}
         if isinstance(item, list):
             return [without(each) for each in item]
-        return _without(item, pattern, forms) if isinstance(item, str) else item
+        return _without(item, pattern, beginnings) if isinstance(item, str) else item
 
     return without(value)
 
 
-def _without(text: str, pattern: re.Pattern[str], forms: Sequence[str]) -> str:
+def _without(text: str, pattern: re.Pattern[str], beginnings: Sequence[str]) -> str:
     shown = pattern.sub(REDACTED, text)
     cut = _CUT.search(shown)
     if cut is None:
         return shown
     # What was cut off may have been the rest of a credential.
     head = shown[: cut.start()]
+    keep = _begins_at(head, beginnings)
+    return shown if keep == len(head) else f"{head[:keep]}{REDACTED}{cut[0]}"
+
+
+@lru_cache(maxsize=64)
+def _matcher(secrets: frozenset[str]) -> tuple[re.Pattern[str], list[str]]:
+    """Build what finds credentials, and what their letters begin with."""
+    whole = {text for secret in secrets for text in (secret, scrub(secret), *_long_lines(secret))}
+    long = (text for text in whole if len(clean(text, len(text))) >= SHORTEST)
+    texts = sorted(long, key=len, reverse=True)
+    # A credential may itself look like an escape, so it is also taken letter by letter.
+    beginnings = {"".join(letter for _, letter in _letters(text)) for text in texts}
+    beginnings |= {"".join(filter(_counts, text)) for text in texts}
+    return re.compile("|".join(map(_however_written, texts))), sorted(beginnings)
+
+
+def _long_lines(secret: str) -> list[str]:
+    return [line.strip() for line in secret.splitlines() if len(line.strip()) >= LONG_LINE]
+
+
+def _however_written(text: str) -> str:
+    """Write a pattern of a text as it is, cleaned, in JSON once or several times, or in a URL."""
+    pattern, gap = "", False
+    for character in text.strip():
+        if character.isspace() or not _shows(character):
+            gap = True
+            continue
+        pattern += (_GAP if gap and pattern else "") + _letter(character)
+        gap = False
+    return pattern
+
+
+# Each way begins differently, so that no text makes the search for it slow.
+_GAP: Final = (
+    r"(?:\\|(?<=\\)u[0-9a-fA-F]{4}|(?<=\\)[nrtbf]|%[0-9a-fA-F]{2}|\s|[^\x20-\x7e]){0,200}?"
+)
+"""What does not show, or folds into a space."""
+
+
+def _letter(character: str) -> str:
+    units = character.encode("utf-16-be", errors="replace")
+    escaped = "".join(rf"\\+u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+    in_url = re.escape(quote(character, safe="", errors="replace"))
+    return rf"(?:\\*{re.escape(character)}|{escaped}|{in_url})"
+
+
+def _begins_at(head: str, beginnings: Sequence[str]) -> int:
+    """Find where a credential begins that the end of a text breaks off; the length if none does."""
+    letters = list(_letters(_PARTIAL.sub("", head)))
+    plain = "".join(letter for _, letter in letters)
     lengths = (
         length
-        for form in forms
-        for length in range(min(len(form), len(head)), SHORTEST - 1, -1)
-        if head.endswith(form[:length])
+        for beginning in beginnings
+        for length in range(min(len(beginning), len(plain)), SHORTEST - 1, -1)
+        if plain.endswith(beginning[:length])
     )
     longest = max(lengths, default=0)
-    return f"{head[: len(head) - longest]}{REDACTED}{cut[0]}" if longest else shown
+    return letters[-longest][0] if longest else len(head)
 
 
-def _forms(secrets: frozenset[str]) -> list[str]:
-    """List how credentials may appear, the longest first: as they are, cleaned, escaped, by line."""
-    found: set[str] = set()
-    for secret in secrets:
-        lines = [line.strip() for line in secret.splitlines()]
-        for text in (secret, *(line for line in lines if len(line) >= LONG_LINE)):
-            cleaned = (clean(text, len(text)), clean_name(text))
-            escaped = (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
-            found.update((text, *cleaned, *escaped, quote(text, safe="", errors="replace")))
-    return sorted((form for form in found if len(form) >= SHORTEST), key=len, reverse=True)
+_PARTIAL: Final = re.compile(r"(\\+(u[0-9a-fA-F]{0,3})?|%[0-9a-fA-F]?)\Z")
+_UNIT: Final = re.compile(
+    r"\\+u(?P<code>[0-9a-fA-F]{4})|\\+[nrtbf]|(?P<url>(?:%[0-9a-fA-F]{2})+)|(?P<one>[^\\])"
+)
+
+
+def _counts(letter: str) -> bool:
+    return letter < "\ufffd" and letter != "\\" and not letter.isspace() and _shows(letter)
+
+
+def _letters(text: str) -> Iterator[tuple[int, str]]:
+    """List the letters of a text that show, whatever way they are written, each with its place."""
+    for unit in _UNIT.finditer(text):
+        code = unit["code"]
+        written = chr(int(code, 16)) if code else unquote(unit["url"] or "") or unit["one"] or ""
+        for letter in written:
+            if _counts(letter):
+                yield unit.start(), letter
 
 
 def _bytes(value: Any) -> int:

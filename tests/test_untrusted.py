@@ -1,6 +1,7 @@
 """Text and values from outside."""
 
 import json
+import time
 
 import pytest
 
@@ -195,6 +196,9 @@ def test_the_name_in_a_reference_is_no_credential() -> None:
         ("pa ss\u200b\n word", "it is pa ss word", f"it is {REDACTED}"),
         ('say "so"\\', json.dumps(['say "so"\\']), f'["{REDACTED}"]'),
         ("naïve-é", json.dumps(["naïve-é"]), f'["{REDACTED}"]'),
+        ("a token=b c", scrub("it is a token=b c"), f"it is {REDACTED}"),
+        ("a\x1fb c", json.dumps(json.dumps(["a\x1fb c"])), f'"[\\"{REDACTED}\\"]"'),
+        ("\U0001f511-secret", json.dumps("\U0001f511-secret"), f'"{REDACTED}"'),
         ("p@ss/w rd", "https://db.example/?p=p%40ss%2Fw%20rd", f"https://db.example/?p={REDACTED}"),
         ("-- BEGIN --\nMIIEvQIBADANBgkq\n-- END --", "at MIIEvQIBADANBgkq", f"at {REDACTED}"),
     ],
@@ -221,3 +225,11 @@ def test_a_credential_that_is_an_ordinary_word_does_not_take_our_own_keys() -> N
     )
 
     assert shown == {"name": REDACTED, "config": {f"my {REDACTED}": 1}}
+
+
+def test_hiding_takes_no_longer_for_a_text_made_to_be_slow() -> None:
+    """A second at the most, where a careless pattern would take for ever."""
+    started = time.perf_counter()
+    hide(["\\" * 20_000, "a" + "\\" * 20_000 + " b", "é " * 20_000], frozenset({"a\x1f b é é é"}))
+
+    assert time.perf_counter() - started < 5

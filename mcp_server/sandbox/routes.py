@@ -49,6 +49,7 @@ ROUTES = (
     Route("GET", "v1/account/info", groups.account_info),
     Route("GET", "v1/metadata/connector-types", connector_types.list_connector_types),
     Route("GET", "v1/metadata/connector-types/*", connector_types.get_connector_type),
+    Route("GET", "public/connector-types", connector_types.list_connector_types),
     Route("GET", "v1/groups", groups.list_groups),
     Route("GET", "v1/groups/*", groups.get_group),
     Route("GET", "v1/groups/*/connections", groups.list_group_connections),

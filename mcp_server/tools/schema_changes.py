@@ -68,9 +68,13 @@ async def update_schema_config(
 
     E.g. schemas `{"public": {"tables": {"orders": {"columns": {"email": {"hashed": true}}}}}}`.
     Enabling a table loads its history. Disabling anything or changing a sync mode needs `confirm`.
+    Also works in advance, before a new connector's source was read.
     """
     applied: list[AppliedChange] = []
-    if plan.changes:
+    if plan.in_advance:
+        await fivetran.schemas.create(connector_id, plan.body)
+        applied = [_told(change, unconfirmed=True) for change in plan.changes]
+    elif plan.changes:
         applied = await _apply(fivetran, connector_id, plan)
     return SchemaChanged(
         connector_id=connector_id,
@@ -111,12 +115,16 @@ def _confirmed(change: Change, config: SchemaConfig) -> AppliedChange | None:
     now, known = _present(change, config)
     if known and now != change.after:
         return None
+    return _told(change, unconfirmed=not known)
+
+
+def _told(change: Change, *, unconfirmed: bool) -> AppliedChange:
     return AppliedChange(
         place=shown(change.place),
         setting=change.setting,
         before=None if change.before is None else word(change.before),
         after=word(change.after),
-        unconfirmed=None if known else True,
+        unconfirmed=unconfirmed or None,
     )
 
 

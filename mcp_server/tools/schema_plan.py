@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 
 from mcp_server.fivetran import Fivetran as Client
+from mcp_server.fivetran.errors import SchemaNotReadyError
 from mcp_server.fivetran.models import Column, PatchSettings, Schema, SchemaConfig, Table
 from mcp_server.toolkit import (
     Fivetran,
@@ -105,6 +106,8 @@ class SchemaPlan(Plan):
     changes: Sequence[Change]
     body: Mapping[str, Any]
     warnings: Sequence[str]
+    in_advance: bool = False
+    """There is no selection yet: this is what the first reading of the source begins with."""
 
 
 def word(value: str | bool) -> str:
@@ -130,7 +133,12 @@ async def plan_schema_change(
             "update_schema_config was not called: there is nothing to change in these arguments",
             hint="Name schemas, or a schema_change_handling.",
         )
-    config = await fivetran.schemas.get(connector_id)
+    try:
+        config = await fivetran.schemas.get(connector_id)
+    except SchemaNotReadyError:
+        if not schemas:
+            raise
+        return _in_advance(schemas, schema_change_handling)
     wanted = schemas or {}
     items = [item async for item in _items(fivetran, connector_id, config, wanted)]
     changes = [change for item in items for change in _changes(item)]
@@ -156,6 +164,40 @@ async def plan_schema_change(
         changes=changes,
         body=body,
         warnings=_warnings(items, changes, len(drops)),
+    )
+
+
+IN_ADVANCE: Final = (
+    "There is no selection to compare with yet, so names were not checked. This counts when the source"
+    " is read for the first time (run_setup_tests, reload_schema_config); another such call before"
+    " replaces it."
+)
+
+
+def _in_advance(schemas: Mapping[str, SchemaChange], handling: str | None) -> SchemaPlan:
+    """Choose before the source was read; what is named and not disabled is to sync."""
+    places: dict[tuple[str, ...], SchemaChange | TableChange | ColumnChange] = {}
+    for name, schema in schemas.items():
+        places[(name,)] = schema
+        for table_name, table in schema.tables.items():
+            places[name, table_name] = table
+            places |= {(name, table_name, c): column for c, column in table.columns.items()}
+    body: dict[str, Any] = {}
+    for place, wanted in places.items():
+        node = body
+        for level, name in zip(LEVELS, place, strict=False):
+            node = node.setdefault(level, {}).setdefault(name, {"enabled": True})
+        node |= _settings(wanted)
+    changes = [
+        Change(place, setting, None, value)
+        for place, wanted in places.items()
+        for setting, value in {"enabled": True, **_settings(wanted)}.items()
+    ]
+    if handling is not None:
+        body["schema_change_handling"] = handling
+        changes.append(Change((), "schema_change_handling", None, handling))
+    return SchemaPlan(
+        preview=None, changes=changes, body=body, warnings=[IN_ADVANCE], in_advance=True
     )
 
 

@@ -829,3 +829,66 @@ async def test_what_is_no_longer_hashed_is_warned_of(caller: Caller) -> None:
     )
 
     assert any("in clear" in warning for warning in answer["warnings"])
+
+
+async def test_a_selection_can_be_made_before_the_source_was_read(
+    caller: Caller, sandbox: Sandbox
+) -> None:
+    """Nothing is lost by it, so nothing is confirmed; it counts when the source is read."""
+    made = await caller.ok(
+        "create_connector",
+        group_id="amber_harbor",
+        service="postgres",
+        config={"schema_prefix": "pg_new", "host": "db", "user": "me", "password": "long-enough"},
+    )
+    wanted = {
+        "public": {
+            "tables": {
+                "orders": {"enabled": False},
+                "customers": {"columns": {"email": {"hashed": True}}},
+            }
+        },
+        "reports": {"enabled": False},
+    }
+
+    answer = await caller.ok(
+        "update_schema_config",
+        connector_id=made["id"],
+        schemas=wanted,
+        schema_change_handling="BLOCK_ALL",
+    )
+    await caller.ok("reload_schema_config", connector_id=made["id"])
+    after = await caller.ok("get_schema_config", connector_id=made["id"], limit=500)
+
+    sent = next(b for m, path, b in changes(sandbox) if (m, path[-8:]) == ("POST", "/schemas"))
+    assert sent == {
+        "schema_change_handling": "BLOCK_ALL",
+        "schemas": {
+            "public": {
+                "enabled": True,
+                "tables": {
+                    "orders": {"enabled": False},
+                    "customers": {
+                        "enabled": True,
+                        "columns": {"email": {"enabled": True, "hashed": True}},
+                    },
+                },
+            },
+            "reports": {"enabled": False},
+        },
+    }
+    assert answer["changed"] == len(answer["changes"]) == 7
+    assert all(change["unconfirmed"] for change in answer["changes"])
+    assert "names were not checked" in answer["warnings"][0]
+    rows = {(row["schema_name"], row["table"]): row for row in after["tables"]}
+    assert rows["public", "orders"]["enabled"] is False
+    assert after["schema_change_handling"] == "BLOCK_ALL"
+
+
+async def test_a_handling_alone_cannot_be_chosen_in_advance(caller: Caller) -> None:
+    """Fivetran wants schemas with it."""
+    error = await caller.error(
+        "update_schema_config", connector_id="calm_ridge", schema_change_handling="BLOCK_ALL"
+    )
+
+    assert error["code"] == "schema_not_ready"
