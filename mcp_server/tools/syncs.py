@@ -57,6 +57,7 @@ async def get_sync_status(connector_id: ConnectorId, *, fivetran: Fivetran) -> S
     """Tell whether a connector syncs, when it last did, what is wrong, whether it could start now.
 
     After `sync_connector`, call it again until `last_success` or `last_failure` has moved.
+    All that is wrong and what to do: `get_connector_problems`.
     """
     connection = await fivetran.connections.get(connector_id)
     status, now = connection.status, fivetran.now()
@@ -87,7 +88,7 @@ async def get_sync_status(connector_id: ConnectorId, *, fivetran: Fivetran) -> S
 
 NEXT_STEP: Final = (
     "Nothing will tell you when it ends: call get_sync_status every minute or so, until last_success"
-    " or last_failure has moved."
+    " or last_failure has moved. get_sync_history also shows syncs that were cancelled."
 )
 
 
