@@ -883,12 +883,3 @@ async def test_a_selection_can_be_made_before_the_source_was_read(
     rows = {(row["schema_name"], row["table"]): row for row in after["tables"]}
     assert rows["public", "orders"]["enabled"] is False
     assert after["schema_change_handling"] == "BLOCK_ALL"
-
-
-async def test_a_handling_alone_cannot_be_chosen_in_advance(caller: Caller) -> None:
-    """Fivetran wants schemas with it."""
-    error = await caller.error(
-        "update_schema_config", connector_id="calm_ridge", schema_change_handling="BLOCK_ALL"
-    )
-
-    assert error["code"] == "schema_not_ready"

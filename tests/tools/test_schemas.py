@@ -185,7 +185,7 @@ async def test_a_schema_that_is_unknown_is_refused_with_the_nearest(caller: Call
     ("tool", "arguments"),
     [
         ("get_schema_config", {}),
-        ("update_schema_config", {"schemas": {"public": {"enabled": True}}}),
+        ("update_schema_config", {"schema_change_handling": "BLOCK_ALL"}),
     ],
 )
 async def test_what_has_no_selection_yet_says_how_it_gets_one(
