@@ -164,6 +164,8 @@ async def test_no_argument_makes_a_tool_send_anything_but_its_own_requests(
 
 
 CORE = "c4n4ry"
+UPSTREAM = "upstre4m-canary"
+"""What the server was never given: known only by where Fivetran shows it."""
 SECRET_KEYS = st.sampled_from(["password", "api_key", "client_secret", "access_token", "secret"])
 FORMS: list[Callable[[str], str]] = [
     lambda secret: f"it said {secret} to me",
@@ -194,6 +196,7 @@ async def test_a_secret_comes_out_nowhere_however_it_went_in_or_comes_back(
     named = data.draw(st.booleans())
     value: Any = {"$env": "CANARY_VALUE"} if named else secret
     key = data.draw(SECRET_KEYS)
+    keys = {"external_secrets_keys_config": {key: secret}} if data.draw(st.booleans()) else {}
     wrapped = data.draw(
         st.sampled_from([{key: value}, {"list": [{key: value}]}, {"in": {key: value}}])
     )
@@ -243,20 +246,22 @@ async def test_a_secret_comes_out_nowhere_however_it_went_in_or_comes_back(
 
     with capture_logs() as logs:
         async with Client(serve(sandbox, secret_env="CANARY_*")) as client:
-            result = await client.call_tool(tool, call)
+            more = keys if tool in {"create_connector", "update_connector"} else {}
+            result = await client.call_tool(tool, {**call, **more})
 
-    # What nobody gave this call, and the operator did not open, the server cannot know.
     shown = [text_of(result), repr(logs), caplog.text]
-    assert not any(CORE in text for text in shown), shown
+    assert not any(CORE in text or UPSTREAM in text for text in shown), shown
 
 
 def _let_fivetran_say(sandbox: Sandbox, words: str, *, refuse: bool) -> None:
     """Quote a secret in the next answer to anything that concerns a connection."""
-    said = {"title": words, "status": "FAILED", "message": words, "details": {"sent": [words]}}
-    notice = {"code": words, "message": words, "details": words}
+    leaks = f"postgres://joe:{UPSTREAM}@db/x?password={UPSTREAM} Authorization: Bearer {UPSTREAM}"
+    text = f"{words} {leaks}"
+    said = {"title": words, "status": "FAILED", "message": text, "details": {"sent": [text]}}
+    notice = {"code": words, "message": text, "details": text}
     body = {
         "code": words if refuse else "Success",
-        "message": words,
+        "message": text,
         "data": {
             "id": "solid_anchor",
             "service": "postgres",
@@ -264,7 +269,7 @@ def _let_fivetran_say(sandbox: Sandbox, words: str, *, refuse: bool) -> None:
             "group_id": "amber_harbor",
             "status": {"setup_state": "broken", "tasks": [notice], "warnings": [notice]},
             "setup_tests": [said],
-            "config": {"host": words, words: words},
+            "config": {"host": text, "password": UPSTREAM, "in": [{"api_key": UPSTREAM}]},
         },
     }
     status = 400 if refuse else 200
