@@ -32,7 +32,7 @@ INSTRUCTIONS = """\
 Manages Fivetran connectors (its API calls them connections): finds them, tells why they fail, \
 changes, syncs and deletes them.
 Ids come from list_connectors, list_groups and get_schema_config; never guess one.
-"What is broken and why": list_connectors with state=unhealthy, then get_connector_problems.
+"What is broken and why": triage_connectors, then get_connector_problems for one of them.
 A new connector: search_connector_types, describe_connector_type, create_connector.
 confirm=true acts at once. Make such a call without it first: it changes nothing and answers with \
 a preview to show to the person.

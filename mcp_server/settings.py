@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from mcp_server.policy import MODES, Mode
 from mcp_server.vault import Vault
 
-TOOLSETS: Final = ("connectors", "groups", "schemas", "setup", "syncs", "types")
+TOOLSETS: Final = ("connectors", "fleet", "groups", "schemas", "setup", "syncs", "types")
 FIVETRAN: Final = "https://api.fivetran.com"
 HIGHEST_PORT: Final = 65535
 PREFIX: Final = "FIVETRAN_MCP_"

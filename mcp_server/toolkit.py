@@ -209,8 +209,7 @@ SourceName = Annotated[
 Confirm = Annotated[
     bool,
     Field(
-        description="Leave false to see what would happen, changing nothing. True only after a person"
-        " agreed to that preview."
+        description="False: only a preview, nothing is changed. True after a person agreed to it."
     ),
 ]
 Minutes = Annotated[
@@ -226,7 +225,7 @@ DailySyncTime = Annotated[
     str,
     Field(
         pattern=r"^([01]\d|2[0-3]):00$",
-        description="Full hour, UTC (one page of Fivetran's says the destination's time zone); only with 1440 minutes.",
+        description="Full hour, UTC (or the destination's: Fivetran's pages differ); only with 1440.",
     ),
 ]
 

@@ -34,6 +34,7 @@ VERBS = frozenset(
         "search",
         "set",
         "sync",
+        "triage",
         "update",
     }
 )

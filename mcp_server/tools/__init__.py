@@ -8,6 +8,7 @@ from mcp_server.tools import (
     connect_cards,
     connector_types,
     connectors,
+    fleet,
     groups,
     history,
     moves,
@@ -24,6 +25,7 @@ from mcp_server.tools import (
 
 TOOLSETS = (
     connectors.toolset,
+    fleet.toolset,
     groups.toolset,
     schemas.toolset,
     setup.toolset,

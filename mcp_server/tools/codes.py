@@ -101,6 +101,26 @@ KNOWN: Final[dict[str, Code]] = {
         "get_sync_history tells whether syncs take long or are rare; set_sync_frequency changes that.",
     ),
     # Found by this server
+    "paused_long": Code(
+        Weight.WAITS,
+        "Paused, and without a sync for over a week: forgotten, perhaps.",
+        "Ask whether it is wanted; resume_connector, or delete_connector.",
+    ),
+    "historical_long": Code(
+        Weight.HARMS,
+        "A historical sync has been going on for over a week.",
+        "get_sync_history tells whether it gets on.",
+    ),
+    "overdue": Code(
+        Weight.HARMS,
+        "Its data is older than twice its schedule, though no sync failed.",
+        "get_sync_history tells whether syncs take long or do not start.",
+    ),
+    "other": Code(
+        Weight.HARMS,
+        "Causes beyond those that are counted one by one.",
+        "triage_connectors of one group or service tells them apart.",
+    ),
     SYNC_FAILED: Code(
         Weight.FAILS,
         "Its last sync failed.",

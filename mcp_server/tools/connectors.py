@@ -43,7 +43,7 @@ ServiceName = Annotated[
     str,
     Field(
         pattern=r"^[A-Za-z0-9_.-]{1,100}$",
-        description="Fivetran's id of the source type, e.g. `postgres`, `google_ads`.",
+        description="Id of the source type, e.g. `google_ads`.",
     ),
 ]
 StateFilter = Annotated[
@@ -86,8 +86,8 @@ async def list_connectors(
 ) -> ConnectorList:
     """Find connectors (also called connections): id, name, state and what explains it.
 
-    Filters combine, over the whole account. What is broken and why: `state="unhealthy"`. Where
-    last_success is absent it never synced. One connector in full: `get_connector`.
+    Filters combine, over the whole account. Where last_success is absent it never synced. What is
+    wrong in the account: `triage_connectors`. One connector in full: `get_connector`.
     """
     wanted = (name_contains or "").casefold()
 

@@ -76,7 +76,7 @@ class Found(Generic[V]):
     next_cursor: str | None
 
 
-async def _pages(
+async def pages(
     fetch: Callable[[str | None], Awaitable[Page[R]]], start: str
 ) -> AsyncIterator[tuple[str, Page[R]]]:
     """Walk the upstream's pages from `start`; a cursor that comes again would never end."""
@@ -107,7 +107,7 @@ async def walk(
     start = Cursor.decode(cursor, filters)
     rows: dict[str, R] = {}
     skip, walked = start.skip, 0
-    async for position, page in _pages(fetch, start.upstream):
+    async for position, page in pages(fetch, start.upstream):
         for index, row in enumerate(page.items[skip:], skip):
             if row.id in rows or not keep(row):
                 continue

@@ -118,8 +118,8 @@ async def create_connector(
             Field(
                 pattern=r"^https?://[^\s]+$",
                 max_length=2000,
-                description="Asks for a Connect Card, a page where a person enters the credentials,"
-                " and is where that page returns to. No setup tests are run then.",
+                description="Also makes a Connect Card, which returns there; then no setup tests are"
+                " run.",
             ),
         ]
     ] = None,
