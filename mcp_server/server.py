@@ -10,7 +10,7 @@ import anyio
 import httpx
 from mcp.server.caching import CacheHint
 from mcp.server.mcpserver import Context, MCPServer
-from mcp_types import CallToolResult, InputRequiredResult
+from mcp_types import CallToolResult, GetPromptResult, InputRequiredResult
 from typing_extensions import override
 
 from mcp_server import __version__
@@ -18,6 +18,8 @@ from mcp_server.fivetran import Fivetran, Transport
 from mcp_server.fivetran.transport import CONNECT_TIMEOUT, only_reads
 from mcp_server.gate import Gate, GatedTool
 from mcp_server.policy import Mode
+from mcp_server.prompts import prompts, unknown_prompt
+from mcp_server.resources import add_resources
 from mcp_server.settings import Settings
 from mcp_server.toolkit import Secrets, Spec
 from mcp_server.tools import TOOLSETS
@@ -69,6 +71,11 @@ class FivetranServer(MCPServer[App]):
         self._specs = specs
         self._gate = gate
         self._names = {tool.name for tool in offered}
+        jobs = prompts(gate, specs)
+        self._prompts = [prompt.name for prompt in jobs]
+        for prompt in jobs:
+            self.add_prompt(prompt)
+        add_resources(self)
         self.closed = anyio.Event()
         """Set when the lifespan has ended."""
 
@@ -79,6 +86,17 @@ class FivetranServer(MCPServer[App]):
         if name not in self._names:
             return self._gate.refuse(name, self._specs)
         return await super().call_tool(name, arguments, context)
+
+    @override
+    async def get_prompt(
+        self,
+        name: str,
+        arguments: dict[str, Any] | None = None,
+        context: Context[App, Any] | None = None,
+    ) -> GetPromptResult | InputRequiredResult:
+        if name not in self._prompts:
+            raise unknown_prompt(name, self._prompts)
+        return await super().get_prompt(name, arguments, context)
 
 
 def all_specs() -> list[Spec]:
