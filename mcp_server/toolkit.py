@@ -10,7 +10,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, Final, Literal, Protocol, TypeVar
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    Protocol,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.resolve import Resolve
@@ -329,7 +340,7 @@ class StrictMetadata(FuncMetadata):
 
 def _strict(model: type[ArgModelBase]) -> type[ArgModelBase]:
     """Close the arguments of a tool: nothing unknown, nothing converted, no value in an error."""
-    config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+    config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, defer_build=True)
     return type(model.__name__, (model,), {"__module__": model.__module__, "model_config": config})
 
 
@@ -358,22 +369,44 @@ def _tidy(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str
     return flat
 
 
-def outline(schema: Mapping[str, Any]) -> dict[str, Any]:
+def outline(result: type[Result]) -> dict[str, Any]:
     """Publish of an answer's schema which fields there are, and of which type.
 
     Every host loads it for every tool, and hardly any shows it to a model: the answer is what the
-    model reads. The whole schemas stand in `manifests/tools.json`.
+    model reads. The whole schemas stand in `manifests/tools.json`; making them takes longer than
+    all else a server does to start.
     """
     return {
         "type": "object",
-        "properties": {name: _shape(field) for name, field in schema["properties"].items()},
+        "properties": {name: _shape(each.annotation) for name, each in result.model_fields.items()},
         "additionalProperties": False,
     }
 
 
-def _shape(schema: Mapping[str, Any]) -> dict[str, Any]:
-    shape = {"type": schema["type"]}
-    return {**shape, "items": _shape(schema["items"])} if "items" in schema else shape
+def _shape(annotation: Any) -> dict[str, Any]:
+    """Name the JSON type of what is declared; None is never sent."""
+    kind, inner = get_origin(annotation), get_args(annotation)
+    if kind is Annotated:
+        return _shape(inner[0])
+    if kind in {Union, UnionType}:
+        (only,) = (each for each in inner if each is not NoneType)
+        return _shape(only)
+    if kind is Literal:
+        return {"type": _JSON_TYPES[type(inner[0])]}
+    if kind is list:
+        return {"type": "array", "items": _shape(inner[0])}
+    if kind is dict or issubclass(annotation, BaseModel):
+        return {"type": "object"}
+    return {"type": _JSON_TYPES[annotation]}
+
+
+_JSON_TYPES: Final[Mapping[type, str]] = {
+    str: "string",
+    datetime: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+}
 
 
 def _only(variants: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -419,7 +452,7 @@ def build(spec: Spec) -> Tool:
     properties = tool.parameters.get("properties", {})
     tool.fn_metadata = StrictMetadata(
         arg_model=_strict(tool.fn_metadata.arg_model),
-        output_schema=outline(whole_schema(spec)),
+        output_schema=outline(spec.result),
         structured=frozenset(n for n, p in properties.items() if p.get("type") in _STRUCTURED),
     )
     return tool
