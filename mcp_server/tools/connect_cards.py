@@ -28,7 +28,7 @@ class ConnectCardMade(Result):
 @toolset.tool(title="Create Connect Card", effect=Effect.WRITE)
 async def create_connect_card(
     connector_id: ConnectorId,
-    redirect_uri: RedirectUri,
+    redirect_uri: RedirectUri = "https://fivetran.com/dashboard",
     hide_setup_guide: HideSetupGuide = False,
     *,
     fivetran: Fivetran,

@@ -164,7 +164,7 @@ async def describe_connector_type(
         auth_fields=len(_chosen(known, "auth")) if others else None,
         complete=found.next_cursor is None,
         next_cursor=found.next_cursor,
-        next_step=" ".join(_next_steps(details, optional)),
+        next_step=" ".join(_next_steps(details, _chosen(known, "optional"))),
     )
 
 
@@ -179,8 +179,9 @@ def _row(each: ConnectorType) -> dict[str, Any]:
 
 
 def _none(types: Sequence[ConnectorType], wanted: str) -> str:
-    nearest = listed([each.id for each in near(wanted, types, likeness=0)[:NEAREST]])
-    return f"No type is named like this; the nearest of {len(types)}: {nearest or 'none'}."
+    found = near(wanted, types, likeness=0.5)[:NEAREST]
+    nearest = f"; the nearest: {listed([each.id for each in found])}" if found else ""
+    return f"None of the {len(types)} types that Fivetran's API lists is named like this{nearest}."
 
 
 async def unknown_type(fivetran: Client, service: str) -> ToolFailure:
@@ -259,13 +260,16 @@ def _features(details: ConnectorTypeDetails) -> list[str]:
     return [*resync, *(word for feature, word in _FEATURES.items() if details.can(feature))]
 
 
-def _next_steps(details: ConnectorTypeDetails, optional: int) -> Iterator[str]:
+def _next_steps(details: ConnectorTypeDetails, optional: Sequence[Place]) -> Iterator[str]:
     if not details.can("API_CONFIGURABLE"):
         yield "It cannot be set up by API: a person does it in Fivetran's dashboard."
         return
     yield "create_connector with these fields."
+    if optional:
+        names = listed([place.path.removeprefix("config.") for place in optional])
+        yield f"Optional, some needed together (see section=optional): {names}."
     if optional and not details.config.required:
-        yield "Fivetran marks no other field as required: see section=optional."
+        yield "Fivetran marks none of them as required."
     if details.auth.properties:
         yield "A person authorizes it: create_connect_card."
         if details.can("AUTHORIZATION_VIA_API"):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mcp_server.fivetran import Fivetran
-from mcp_server.fivetran.errors import ConflictError, FivetranError
+from mcp_server.fivetran.errors import ConflictError, FivetranError, NotFoundError
 from mcp_server.toolkit import ToolFailure
 from mcp_server.untrusted import clean, scrub
 
@@ -46,14 +46,36 @@ async def look_for(
     )
 
 
+async def check_place(fivetran: Fivetran, group_id: str, names: Sequence[str]) -> None:
+    """Find out whether a connector could be made in a group; what cannot be read is left open.
+
+    Raises:
+        NotFoundError: There is no such group.
+        ToolFailure: The name is taken.
+    """
+    try:
+        await fivetran.groups.get(group_id)
+        taken = await _find(fivetran, group_id, None, names[:1])
+    except NotFoundError:
+        raise
+    except FivetranError:
+        return
+    if taken:
+        raise ToolFailure(
+            "conflict",
+            f"Nothing was sent: a connector of that name is in this group already: {taken}",
+            hint="Change that one with update_connector, or give this one another name in config.",
+        )
+
+
 async def _find(
-    fivetran: Fivetran, group_id: str, service: str, names: Sequence[str]
+    fivetran: Fivetran, group_id: str, service: str | None, names: Sequence[str]
 ) -> str | None:
     """Find a connector by the first of its possible names that is there."""
     for name in names:
         page = await fivetran.connections.page(group_id=group_id, name=name)
         for connection in page.items:
-            if connection.service in {None, service}:
+            if None in {service, connection.service} or connection.service == service:
                 return connection.id
     return None
 

@@ -88,7 +88,11 @@ def _states(connection: Connection, *, explained_already: bool) -> Iterator[Find
             source="state",
             details="" if when is None else f"{when:%Y-%m-%dT%H:%M:%SZ}",
         )
-    if status.update_state == "delayed":
+    # What is broken, fails or waits is late as well: that needs no cure of its own.
+    stands = connection.paused or status.sync_state == "rescheduled" or failed_last(connection)
+    if status.update_state == "delayed" and not (
+        explained_already or stands or status.setup_state in {"broken", "incomplete"}
+    ):
         yield Finding(code="delayed", source="state")
 
 

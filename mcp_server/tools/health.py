@@ -39,7 +39,7 @@ def prospect(connection: Connection, now: datetime) -> tuple[bool, str]:
         (
             state == "incomplete",
             False,
-            "Its setup is incomplete: update_connector, or a person in the dashboard.",
+            "Its setup is incomplete: run_setup_tests; update_connector or create_connect_card.",
         ),
         (connection.paused, False, "It is paused: resume_connector starts it again."),
         (status.sync_state == "syncing", False, "A sync is running: wait for it to end."),
@@ -51,7 +51,7 @@ def prospect(connection: Connection, now: datetime) -> tuple[bool, str]:
         (
             state == "broken",
             True,
-            "A sync would start, but probably fail: its setup is broken, see tasks.",
+            "A sync would start, but probably fail: its setup is broken, run_setup_tests tells why.",
         ),
         (
             status.sync_state == "rescheduled" and manual,

@@ -212,7 +212,7 @@ RUNNING: Final = "Call this again in a minute or so; leave the connector paused 
 NEXT_STEPS: Final = {
     "PENDING": RUNNING,
     "IN_PROGRESS": RUNNING,
-    "SUCCESS": "It is in the new group: check get_connector, then resume_connector.",
+    "SUCCESS": "It is in the new group and still paused: resume_connector, if it is to sync.",
     "FAILED": "get_connector shows which group it is in. Mend what error says, then move_connector"
     " again, or resume_connector to go on as before.",
 }

@@ -88,6 +88,22 @@ async def prepare(
     )
 
 
+def refuse_two_ways(networking_method: str | None, config: Mapping[str, Any] | None) -> None:
+    """Refuse a configuration that reaches the source in another way than the setting beside it.
+
+    Raises:
+        ToolFailure: They contradict each other.
+    """
+    inside = (config or {}).get("connection_type")
+    if networking_method and inside not in {None, networking_method}:
+        raise ToolFailure(
+            "invalid_arguments",
+            "Nothing was sent: networking_method and config.connection_type say different things"
+            " about how the source is reached",
+            hint="Leave one of them out; networking_method is what Fivetran shows.",
+        )
+
+
 async def _description(
     fivetran: Fivetran, service: str | None, *, creating: bool
 ) -> ConnectorTypeDetails | None:

@@ -25,10 +25,10 @@ from mcp_server.toolkit import (
     Whole,
 )
 from mcp_server.tools.connectors import ServiceName
-from mcp_server.tools.creations import clash, look_for, possible_names
+from mcp_server.tools.creations import check_place, clash, look_for, possible_names
 from mcp_server.tools.credentials import refuse_masks
 from mcp_server.tools.health import State
-from mcp_server.tools.preparation import Prepared, prepare
+from mcp_server.tools.preparation import Prepared, prepare, refuse_two_ways
 from mcp_server.tools.results import (
     Issue,
     SetupTestOutcome,
@@ -145,6 +145,7 @@ async def create_connector(
     `outcome`. Do not repeat a call whose outcome is unknown.
     """
     refuse_masks({"external_secrets_keys_config": external_secrets_keys_config})
+    refuse_two_ways(networking_method, config)
     refuse_daily_time(daily_sync_time, daily=sync_frequency == DAILY, setting="sync_frequency")
     card = None
     if hide_setup_guide is not None and not connect_card_redirect_uri:
@@ -190,6 +191,7 @@ async def create_connector(
         external_secrets_keys_config=external_secrets_keys_config,
     )
     if dry_run:
+        await check_place(fivetran, group_id, possible_names(config))
         return _dry_run(fields, prepared)
     try:
         created = await fivetran.connections.create(fields)
@@ -244,6 +246,7 @@ async def update_connector(
     and name are permanent.
     """
     refuse_masks({"external_secrets_keys_config": external_secrets_keys_config})
+    refuse_two_ways(networking_method, config)
     refuse_daily_time(
         daily_sync_time, daily=sync_frequency in {None, DAILY}, setting="sync_frequency"
     )

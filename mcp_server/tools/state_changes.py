@@ -28,7 +28,7 @@ from mcp_server.tools.credentials import refuse_masks
 from mcp_server.tools.results import name_of
 from mcp_server.tools.state import ConnectorState, state_in_parts
 from mcp_server.tools.targets import listed, target_of
-from mcp_server.untrusted import clean, hide, scrub, secrets_in
+from mcp_server.untrusted import clean, hide, redact, scrub, secrets_in
 
 SECONDS_BETWEEN_LOOKS: Final = 5.0
 MOST_LOOKS: Final = 15
@@ -67,8 +67,7 @@ async def plan_state_change(
         secrets=secrets,
         preview=Preview(
             target=await target_of(fivetran, connection),
-            effect=f"Its whole state would be replaced. Now: {old.size}. Then: {_size(state)}."
-            f" {pause} The next sync starts from the new state.",
+            effect=f"{_change(old, state, secrets)} {pause} The next sync starts from the new state.",
             lost="The old state. A new one that is behind loads data again, one that is ahead skips"
             f" data, an empty one usually loads everything.{'' if old.exact else f' {NO_BACKUP}'}",
             size=f"{old.size} replaced by {_size(state)}",
@@ -77,6 +76,21 @@ async def plan_state_change(
             else "Not from here: the answer cannot show all of the old state.",
         ),
     )
+
+
+LONGEST_SHOWN: Final = 300
+"""Characters of a state that a preview shows."""
+
+
+def _change(old: "_Backup", state: Any, secrets: frozenset[str]) -> str:
+    """Show the old and the new state, as far as they fit, so that somebody can judge."""
+    if old.exact and old.shown.state == state:
+        return "Its state is exactly this already: nothing would change, so do not confirm."
+    before, after = (
+        clean(json.dumps(hide(redact(each), secrets), ensure_ascii=False), LONGEST_SHOWN)
+        for each in (old.shown.state, state)
+    )
+    return f"Its whole state would be replaced. Now: {before} Then: {after}"
 
 
 NO_BACKUP: Final = (

@@ -123,7 +123,7 @@ async def sync_connector(
     await fivetran.connections.sync(connector_id, force=force)
     warning = None
     if before.status.setup_state == "broken":
-        warning = "Its setup is broken, so this sync may fail again; see tasks in get_sync_status."
+        warning = "Its setup is broken, so this sync may fail again; see get_connector_problems."
     return SyncStarted(
         connector_id=before.id,
         name=name_of(before),

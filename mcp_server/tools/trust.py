@@ -256,6 +256,10 @@ class Revoked(Result):
 
     connector_id: str
     revoked: TrustedRow
+    next_step: str = (
+        "Its setup tests and syncs fail while the source presents this; approve only another one that"
+        " a person has compared. Other connectors may trust the same: list_trusted tells."
+    )
 
 
 @toolset.tool(title="Revoke certificate or fingerprint", effect=Effect.DESTRUCTIVE, idempotent=True)

@@ -363,3 +363,44 @@ async def test_a_service_of_which_nothing_can_be_read_is_left_to_fivetran(
     created = await caller.ok("create_connector", **creation("stripe", schema="s", api_key="k" * 9))
 
     assert "were not checked" in created["warnings"][0]
+
+
+async def test_a_dry_run_finds_out_whether_the_group_is_there_and_the_name_is_free(
+    caller: Caller, sandbox: Sandbox
+) -> None:
+    """As far as the key may read that."""
+    wrong = {**creation(password="long-enough"), "group_id": "Production"}
+    unknown = await caller.error("create_connector", **wrong, dry_run=True)
+    taken = await caller.error(
+        "create_connector",
+        **creation(password="long-enough", schema_prefix="pg_billing"),
+        dry_run=True,
+    )
+    sandbox.fail(Fault(method="GET", path="/v1/groups/.*", status=403))
+    unread = await caller.ok("create_connector", **creation(password="long-enough"), dry_run=True)
+
+    assert unknown["code"] == "not_found"
+    assert "list_groups" in unknown["hint"]
+    assert taken["code"] == "conflict"
+    assert "solid_anchor" in taken["message"]
+    assert unread["outcome"] == "dry_run"
+    assert changes(sandbox) == []
+
+
+@pytest.mark.parametrize("tool", ["create_connector", "update_connector"])
+async def test_two_settings_that_contradict_each_other_are_refused(
+    caller: Caller, sandbox: Sandbox, tool: str
+) -> None:
+    """How the source is reached stands in two places with some services."""
+    config = {"connection_type": "SshTunnel"}
+    call: dict[str, Any] = {"connector_id": "solid_anchor", "config": config}
+    if tool == "create_connector":
+        call = creation(password="long-enough", **config)
+
+    error = await caller.error(tool, **call, networking_method="Directly")
+    agreed = await caller.ok(tool, **call, networking_method="SshTunnel", dry_run=True)
+
+    assert error["code"] == "invalid_arguments"
+    assert "networking_method" in error["hint"]
+    assert agreed["outcome"] == "dry_run"
+    assert changes(sandbox) == []

@@ -51,14 +51,14 @@ def table_warning(code: str, table: str, message: str | None = None) -> dict[str
         ("solid_anchor", []),
         ("busy_bee", []),
         ("first_light", []),
-        ("brisk_lantern", ["reconnect", RESYNC, "delayed"]),
-        ("failing_fox", ["unknown_sync_failure", "delayed"]),
+        ("brisk_lantern", ["reconnect", RESYNC]),
+        ("failing_fox", ["unknown_sync_failure"]),
         ("calm_ridge", ["incomplete", "paused"]),
         ("dusty_canyon", ["paused"]),
         ("patient_owl", ["rescheduled"]),
-        ("stuck_heron", ["rescheduled_manual", "delayed"]),
+        ("stuck_heron", ["rescheduled_manual"]),
         ("late_willow", ["delayed"]),
-        ("trickster", ["reconnect", "sync_warning", "delayed"]),
+        ("trickster", ["reconnect", "sync_warning"]),
     ],
 )
 async def test_each_kind_of_trouble_is_named_the_worst_first(
@@ -91,7 +91,7 @@ async def test_what_several_sources_say_of_the_same_is_one_problem(caller: Calle
     """Here the task, the error and the failed sync say the same in the same words."""
     answer = await caller.ok("get_connector_problems", connector_id="brisk_lantern")
 
-    reconnect, resync, _ = answer["problems"]
+    reconnect, resync = answer["problems"]
     assert reconnect["sources"] == ["tasks", "errors", "sync_history"]
     assert reconnect["details"] == 'password authentication failed for user "fivetran"'
     assert reconnect["since"] == "2026-03-10T10:50:00Z"
@@ -100,7 +100,7 @@ async def test_what_several_sources_say_of_the_same_is_one_problem(caller: Calle
     assert resync["tables"] == ["pg_shop_public.orders", "pg_shop_public.customers"]
     assert resync["sources"] == ["warnings"]
     assert "details" not in resync
-    assert answer["summary"].startswith("3 problems. ")
+    assert answer["summary"].startswith("2 problems. ")
     assert answer["last_failure"] == "2026-03-10T10:50:00Z"
 
 
@@ -262,9 +262,9 @@ async def test_an_answer_stays_small_however_much_is_wrong(
     answer = result.structured_content
     assert answer is not None
     assert len(json.dumps(answer, ensure_ascii=False, separators=(",", ":"))) / 4 <= 1000
-    assert answer["summary"].startswith("15 problems")
+    assert answer["summary"].startswith("14 problems")
     assert len(answer["problems"]) == 6
-    assert answer["more_problems"] == 9
+    assert answer["more_problems"] == 8
     resync = answer["problems"][1]
     assert resync["code"] == RESYNC
     assert len(resync["tables"]) == 5
@@ -300,7 +300,7 @@ async def test_what_an_account_lacks_is_named_and_the_rest_is_told(
         f"errors: {lacks}",
         f"sync history: {lacks}",
     ]
-    reconnect, resync, _ = answer["problems"]
+    reconnect, resync = answer["problems"]
     assert reconnect["sources"] == ["tasks"]
     assert (resync["code"], resync["sources"]) == (RESYNC, ["warnings"])
     assert "tables" not in resync
@@ -352,7 +352,7 @@ async def test_warnings_are_dismissed_by_code(caller: Caller, sandbox: Sandbox) 
     path = "/v1/connections/brisk_lantern/dismiss-warnings"
     assert changes(sandbox) == [("POST", path, {"warning_types": [RESYNC]})]
     after = [problem["code"] for problem in await found(caller, "brisk_lantern")]
-    assert after == ["reconnect", "delayed"]
+    assert after == ["reconnect"]
 
 
 async def test_a_table_with_a_code_twice_counts_once(caller: Caller, sandbox: Sandbox) -> None:

@@ -65,21 +65,39 @@ async def now(caller: Caller) -> Any:
 async def test_without_confirm_nothing_is_changed_and_the_preview_compares(
     caller: Caller, sandbox: Sandbox
 ) -> None:
-    """Size and entries of both, what happens meanwhile, and how to get back."""
+    """Both as they are, what happens meanwhile, and how to get back."""
     error = await refused(caller, confirm=False)
 
     assert error["code"] == "confirmation_required"
     assert changes(sandbox) == []
     preview = error["preview"]
     assert preview["target"]["connector_id"] == "sdk_weather"
-    old, new = (len(json.dumps(state)) for state in (OLD, NEW))
-    assert f"Now: {old} bytes, entries: cursor, stations." in preview["effect"]
-    assert f"Then: {new} bytes, entries: cursor." in preview["effect"]
+    old, new = (json.dumps(state) for state in (OLD, NEW))
+    assert f"Now: {old} Then: {new}" in preview["effect"]
     assert "paused for that" in preview["effect"]
     assert "No copy" not in preview["lost"]
     assert "old_state" in preview["undo"]
-    assert f"{old} bytes" in preview["size"]
+    assert f"{len(old)} bytes" in preview["size"]
     assert error["next_call"]["arguments"]["state"] == NEW
+
+
+async def test_a_state_that_is_there_already_is_told_before_anyone_confirms(
+    caller: Caller,
+) -> None:
+    """Nobody should be asked to approve nothing."""
+    error = await refused(caller, OLD, confirm=False)
+
+    assert "nothing would change, so do not confirm" in error["preview"]["effect"]
+
+
+async def test_a_preview_shows_no_credential_and_no_more_than_fits(caller: Caller) -> None:
+    """Of the old state nor of the new."""
+    error = await refused(caller, {"token": "canary", "pages": "x" * 1_000}, confirm=False)
+
+    effect = error["preview"]["effect"]
+    assert "canary" not in effect
+    assert "more characters]" in effect
+    assert len(effect) < 900
 
 
 async def test_a_connector_that_is_paused_stays_so(caller: Caller, sandbox: Sandbox) -> None:
@@ -100,7 +118,7 @@ async def test_an_empty_state_is_a_state(caller: Caller, sandbox: Sandbox) -> No
     error = await refused(caller, {}, confirm=False)
     await put(caller, {})
 
-    assert "entries: none" in error["preview"]["effect"]
+    assert "Then: {}" in error["preview"]["effect"]
     assert "empty one usually loads everything" in error["preview"]["lost"]
     assert changes(sandbox)[1] == ("PATCH", STATE, {"state": {}})
     assert await now(caller) == {}

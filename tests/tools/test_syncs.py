@@ -60,7 +60,7 @@ async def over(network: httpx.AsyncBaseTransport, sandbox: Sandbox) -> AsyncIter
     [
         ("solid_anchor", ("healthy", True, "by its schedule")),
         ("brisk_lantern", ("broken", True, "probably fail")),
-        ("trickster", ("broken", True, "see tasks")),
+        ("trickster", ("broken", True, "run_setup_tests tells why")),
         ("calm_ridge", ("incomplete", False, "setup is incomplete")),
         ("dusty_canyon", ("paused", False, "resume_connector")),
         ("failing_fox", ("failing", True, "last sync failed")),

@@ -221,7 +221,9 @@ async def test_a_revocation_shows_what_follows_and_then_revokes(
 
     answer = await caller.ok("revoke_trust", **error["next_call"]["arguments"])
 
-    assert answer == {"connector_id": "brisk_lantern", "revoked": row}
+    assert answer["connector_id"] == "brisk_lantern"
+    assert answer["revoked"] == row
+    assert "approve only another one" in answer["next_step"]
     path = f"/v1/connections/brisk_lantern/fingerprints/{row['id']}"
     assert [(method, place) for method, place, _ in deletions(sandbox)] == [("DELETE", path)]
     again = await caller.error("revoke_trust", **call, confirm=True)
