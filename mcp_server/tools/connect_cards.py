@@ -21,7 +21,7 @@ class ConnectCardMade(Result):
     connect_card_uri: str = Field(description="For the person only; a secret, valid one day.")
     next_step: str = (
         "Give the address to the person who has the credentials, and to nobody else; one window at a"
-        " time. When they are done: run_setup_tests."
+        " time. When they are done: run_setup_tests, and resume_connector if it is paused."
     )
 
 

@@ -86,7 +86,7 @@ def _states(connection: Connection, *, explained_already: bool) -> Iterator[Find
         yield Finding(
             code="rescheduled_manual" if manual else "rescheduled",
             source="state",
-            details="" if when is None else f"{when:%Y-%m-%dT%H:%M:%SZ}",
+            details="" if when is None else f"until {when:%Y-%m-%dT%H:%M:%SZ}",
         )
     # What is broken, fails or waits is late as well: that needs no cure of its own.
     stands = connection.paused or status.sync_state == "rescheduled" or failed_last(connection)

@@ -24,6 +24,7 @@ from mcp_server.toolkit import (
     Toolset,
     Whole,
 )
+from mcp_server.tools.advice import AdvisedTest, advised
 from mcp_server.tools.connectors import ServiceName
 from mcp_server.tools.creations import check_place, clash, look_for, possible_names
 from mcp_server.tools.credentials import refuse_masks
@@ -31,11 +32,9 @@ from mcp_server.tools.health import State
 from mcp_server.tools.preparation import Prepared, prepare, refuse_two_ways
 from mcp_server.tools.results import (
     Issue,
-    SetupTestOutcome,
     failed_tests,
     identity,
     issues,
-    setup_outcomes,
 )
 from mcp_server.tools.syncs import DAILY, refuse_daily_time
 from mcp_server.untrusted import redact
@@ -88,7 +87,7 @@ class SetUpConnector(Result):
     next_step: str
     warnings: list[str] | None = None
     tasks: list[Issue] | None = None
-    setup_tests: list[SetupTestOutcome] | None = None
+    setup_tests: list[AdvisedTest] | None = None
     connect_card_uri: str | None = Field(
         default=None, description="For the person only; a secret, valid one day."
     )
@@ -319,9 +318,8 @@ CHOOSE: Final = (
 NEXT_STEPS: Final = {
     "setup_incomplete": "Credentials or fields are missing or no longer work: a person enters them"
     " on the page of create_connect_card, or update_connector supplies them; then run_setup_tests.",
-    "setup_tests_failed": "See setup_tests: update_connector corrects the configuration,"
-    " run_setup_tests says what to do about each, approve_trust trusts a certificate or host key."
-    " Do not create it again.",
+    "setup_tests_failed": "Follow the advice of the first of setup_tests that failed; then"
+    " run_setup_tests. Do not create it again.",
 }
 OPEN_CARD: Final = (
     "Give connect_card_uri to the person, who enters the credentials there; then run_setup_tests."
@@ -368,6 +366,6 @@ def _set_up(
         next_step=next_step,
         warnings=(prepared.warnings or None) if prepared else None,
         tasks=issues(connection.status.tasks) or None,
-        setup_tests=setup_outcomes(connection.setup_tests),
+        setup_tests=advised(connection.setup_tests),
         connect_card_uri=card.uri if card else None,
     )

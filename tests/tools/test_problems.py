@@ -216,7 +216,7 @@ async def test_a_quota_says_until_when(caller: Caller, sandbox: Sandbox) -> None
     connection(sandbox, failed_at=None, status={"sync_state": "rescheduled"})
     (unknown,) = await found(caller)
 
-    assert waiting["details"] == "2026-03-10T12:50:00Z"
+    assert waiting["details"] == "until 2026-03-10T12:50:00Z"
     assert "details" not in unknown
 
 

@@ -141,6 +141,8 @@ async def test_failed_setup_tests_are_not_success(caller: Caller, sandbox: Sandb
         "status": "FAILED",
         "message": 'password authentication failed for user "me"',
         "details": 'password authentication failed for user "me"',
+        "advice": "Correct user and password with update_connector, or let a person enter them:"
+        " create_connect_card, then run_setup_tests again.",
     }
     assert answer["id"] in sandbox.connections
 

@@ -7,8 +7,8 @@ import pytest
 
 from mcp_server.fivetran.models import SetupTest
 from mcp_server.sandbox import Fault, Sandbox
+from mcp_server.tools.advice import advice_on
 from mcp_server.tools.presented import presented
-from mcp_server.tools.setup_tests import advice_on
 from tests.support import Caller, Connect, changes
 
 TESTS = "/v1/connections/[^/]+/test"
