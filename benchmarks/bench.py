@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -35,6 +36,7 @@ HERE: Final = Path(__file__).parent
 CALLS: Final = 200
 ROUNDS: Final = 10
 STARTS: Final = 15
+FLEETS: Final = (100, 1_000, 10_000)
 ANSWER: Final = json.dumps(
     {
         "code": "Success",
@@ -219,6 +221,33 @@ async def print_sizes() -> None:
     out.print(answers)
 
 
+async def print_growth() -> None:
+    """Print how the answer about a whole account grows with it: requests, tokens, memory, time."""
+    table = Table("triage_connectors", "requests", "tokens", "peak with the upstream's", "time")
+    for count in FLEETS:
+        sandbox = Sandbox(connections=count)
+        upstream = httpx.ASGITransport(app=sandbox.app)
+        async with Client(build_server(sandbox_settings(), upstream=upstream)) as client:
+            await client.call_tool("triage_connectors", {})
+            sandbox.requests.clear()
+            start = time.perf_counter()
+            result = await client.call_tool("triage_connectors", {})
+            took = time.perf_counter() - start
+            requests = len(sandbox.requests)
+            tracemalloc.start()
+            await client.call_tool("triage_connectors", {})
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+        table.add_row(
+            f"{count} connectors",
+            str(requests),
+            str(size(result.structured_content)),
+            f"{peak / 2**20:.1f} MiB",
+            f"{took * 1e3:.0f} ms",
+        )
+    out.print(table)
+
+
 def sandbox_settings() -> Any:
     """Make settings for the made-up account."""
     return load_settings(
@@ -242,6 +271,7 @@ def main() -> None:
     )
     compare("memory", {n: [m for _, m in s] for n, s in starts.items()}, 1, "MiB")
     asyncio.run(print_sizes())
+    asyncio.run(print_growth())
 
 
 if __name__ == "__main__":
