@@ -15,7 +15,10 @@ _log = structlog.stdlib.get_logger("mcp_server.failures")
 LONGEST_API_MESSAGE: Final = 300
 LONGEST_CODE: Final = 60
 
-_LOOK: Final = "Look at the connector with get_connector first; do not repeat the call blindly."
+_LOOK: Final = (
+    "Look first at what would show it (get_connector, get_connector_problems, get_schema_config,"
+    " list_trusted); do not repeat the call blindly."
+)
 
 # The first class that fits, so subclasses stand before their bases.
 _MEANINGS: Final[tuple[tuple[type[errors.FivetranError], str, str, str], ...]] = (

@@ -102,22 +102,26 @@ class Gate:
         check_effect(spec.name, Effect.DESTRUCTIVE, self.mode)
         shown = all(arguments.get(name) == value for name, value in plan.pinned.items())
         if arguments["confirm"] is not True or not shown:
-            raise _unconfirmed(spec.name, {**arguments, **plan.pinned}, plan.preview)
+            raise _unconfirmed(spec.name, arguments, plan.preview, plan.pinned)
 
 
-def _unconfirmed(tool: str, arguments: Mapping[str, Any], preview: Preview) -> ToolFailure:
+def _unconfirmed(
+    tool: str, arguments: Mapping[str, Any], preview: Preview, pinned: Mapping[str, Any]
+) -> ToolFailure:
     given = {
         name: _plain(value)
         for name, value in arguments.items()
         if name != "confirm" and value is not None
     }
-    call: Any = {**given, "confirm": True}
+    added = {**pinned, "confirm": True}
+    call: Any = {**given, **added}
     # A credential would come out redacted, and a call with it so would be wrong.
     if len(json.dumps(call)) > LONGEST_REPEAT or secrets_in(given):
-        call = "the same as in this call, and confirm=true"
+        repeated = (f"{n}={json.dumps(v, ensure_ascii=False)}" for n, v in added.items())
+        call = f"the same as in this call, and {', '.join(repeated)}"
     return ToolFailure(
         "confirmation_required",
-        f"Nothing was changed: {tool} first shows what it would do",
+        f"Not done yet: {tool} first shows what it would do",
         hint="Show `preview` to the person; only if they agree, make the call in `next_call`.",
         details={
             "preview": preview.model_dump(mode="json", exclude_none=True),

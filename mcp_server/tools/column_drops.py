@@ -21,7 +21,7 @@ from mcp_server.toolkit import (
     ToolFailure,
 )
 from mcp_server.tools.results import name_of
-from mcp_server.tools.schema_plan import MOST_COLUMN_READS, shown
+from mcp_server.tools.schema_plan import check_reads, shown
 from mcp_server.tools.schemas import MOST_NAMES, NO_COLUMNS, toolset
 from mcp_server.tools.targets import find_name, listed, target_of
 from mcp_server.untrusted import clean_name
@@ -111,7 +111,7 @@ async def plan_column_drop(connector_id: str, columns: Columns, fivetran: Fivetr
     """Check every name, and that every column is blocked, before anything is dropped."""
     check = _Check()
     tables = list(check.tables(await fivetran.schemas.get(connector_id), columns))
-    _refuse_many_reads(tables)
+    check_reads(sum(not wanted.is_known for wanted in tables))
     found: dict[str, dict[str, list[str]]] = {}
     lost: dict[str, None] = {}
     for wanted in tables:
@@ -139,15 +139,6 @@ async def plan_column_drop(connector_id: str, columns: Columns, fivetran: Fivetr
             undo="It cannot be undone, nor called off before that sync.",
         ),
     )
-
-
-def _refuse_many_reads(tables: Sequence[_Wanted]) -> None:
-    if sum(not wanted.is_known for wanted in tables) > MOST_COLUMN_READS:
-        raise ToolFailure(
-            "invalid_arguments",
-            f"Nothing was dropped: columns of more than {MOST_COLUMN_READS} tables in one call",
-            hint="Split the call; reading columns queries the source and is limited by the hour.",
-        )
 
 
 async def _columns(fivetran: Client, connector_id: str, wanted: _Wanted) -> Mapping[str, Column]:

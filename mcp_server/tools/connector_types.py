@@ -191,8 +191,8 @@ async def unknown_type(fivetran: Client, service: str) -> ToolFailure:
     except FivetranError:
         types = ()
     wanted = plain(service)
-    found = [each.id for each in [*search(wanted, types), *near(wanted, types)][:NEAREST]]
-    nearest = f"; the nearest: {listed(found)}" if found else ""
+    found = dict.fromkeys(each.id for each in [*search(wanted, types), *near(wanted, types)])
+    nearest = f"; the nearest: {listed([*found][:NEAREST])}" if found else ""
     return ToolFailure(
         "not_found",
         f"There is no connector type with the id {service!r}{nearest}",

@@ -24,7 +24,6 @@ CLOSED: Final = (
     " (FIVETRAN_MCP_SECRET_ENV) or a directory (FIVETRAN_MCP_SECRET_DIR)"
 )
 MALFORMED: Final = 'write a reference as {"$env": "NAME"} or {"$file": "name"} and nothing else'
-MOST_NAMED: Final = 10
 _STAND_IN: Final = re.compile(rf".*{re.escape(REDACTED)}.*|.*… \[\d+ more characters\]", re.DOTALL)
 """What `mcp_server.untrusted` writes in place of a value."""
 

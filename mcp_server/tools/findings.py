@@ -17,6 +17,7 @@ from mcp_server.fivetran.models import (
 )
 from mcp_server.toolkit import Result, Timestamp
 from mcp_server.tools.codes import SYNC_FAILED, TEST_FAILED, Code, Weight, explained
+from mcp_server.tools.health import failed_last
 from mcp_server.tools.results import failed_tests, issue
 from mcp_server.untrusted import clean, scrub
 
@@ -134,12 +135,6 @@ def from_errors(reports: Iterable[ErrorReport]) -> list[Finding]:
         )
         for report in reports
     ]
-
-
-def failed_last(connection: Connection) -> datetime | None:
-    """Tell when the last sync failed; None if it did not fail."""
-    failed, succeeded = connection.failed_at, connection.succeeded_at
-    return failed if failed and (succeeded is None or failed > succeeded) else None
 
 
 def from_history(

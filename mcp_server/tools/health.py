@@ -13,16 +13,20 @@ FINE: frozenset[State] = frozenset({"paused", "syncing", "healthy"})
 """States in which nothing needs to be done."""
 
 
+def failed_last(connection: Connection) -> datetime | None:
+    """Tell when the last sync failed; None if it did not fail."""
+    failed, succeeded = connection.failed_at, connection.succeeded_at
+    return failed if failed and (succeeded is None or failed > succeeded) else None
+
+
 def state_of(connection: Connection) -> State:
     """Tell in one word how a connector is: the first that applies."""
     status = connection.status
-    failed, succeeded = connection.failed_at, connection.succeeded_at
-    last_sync_failed = failed is not None and (succeeded is None or failed > succeeded)
     signs: tuple[tuple[State, bool], ...] = (
         ("broken", status.setup_state == "broken"),
         ("incomplete", status.setup_state == "incomplete"),
         ("paused", bool(connection.paused) or status.sync_state == "paused"),
-        ("failing", last_sync_failed or bool(status.tasks)),
+        ("failing", bool(failed_last(connection) or status.tasks)),
         ("rescheduled", status.sync_state == "rescheduled"),
         ("delayed", status.update_state == "delayed"),
         ("syncing", status.sync_state == "syncing"),

@@ -10,7 +10,7 @@ from mcp_server.fivetran.models import ConnectorTypeDetails
 from mcp_server.toolkit import Secrets, ToolFailure
 from mcp_server.tools.config_check import check
 from mcp_server.tools.connector_types import unknown_type
-from mcp_server.tools.credentials import Filler, refuse_masks, shown, texts
+from mcp_server.tools.credentials import Filler, shown, texts
 from mcp_server.tools.targets import listed
 
 UNCHECKED: Final = (
@@ -54,7 +54,6 @@ async def prepare(
     Raises:
         ToolFailure: Something is wrong; nothing was sent.
     """
-    refuse_masks({"config": config, "auth": auth})
     details = await _description(fivetran, service, creating=creating)
     known = details or ConnectorTypeDetails(id=service or "unknown")
     checked = check(known, config=config, auth=auth, creating=creating, whole=whole)

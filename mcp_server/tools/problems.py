@@ -16,14 +16,13 @@ from mcp_server.toolkit import ConnectorId, Effect, Fivetran, Result, Timestamp,
 from mcp_server.tools.findings import (
     Finding,
     Problem,
-    failed_last,
     from_connector,
     from_errors,
     from_history,
     from_warnings,
     problems,
 )
-from mcp_server.tools.health import State, prospect, state_of
+from mcp_server.tools.health import State, failed_last, prospect, state_of
 from mcp_server.tools.results import name_of
 from mcp_server.tools.syncs import toolset
 from mcp_server.tools.targets import listed
@@ -59,7 +58,7 @@ async def get_connector_problems(
     """Tell why a connector does not work: all that is wrong with it, worst first, and what to do.
 
     Draws on its tasks, warnings, errors, setup tests and last failed sync. Each problem names the
-    tool to call `next`. All connectors in trouble: `list_connectors`.
+    tool to call `next`. All connectors in trouble: `triage_connectors`.
     """
     connection = await fivetran.connections.get(connector_id)
     findings, missing = await _gather(fivetran, connection)
@@ -170,13 +169,13 @@ async def dismiss_warnings(
     For what is corrected or needs nothing. Warnings cannot be shown again.
     """
     wanted = list(dict.fromkeys(codes))
-    tables = await _open_warnings(fivetran, connector_id)
+    tables, complete = await _open_warnings(fivetran, connector_id)
     unknown = [code for code in wanted if code not in tables]
     if unknown:
         raise ToolFailure(
             "not_found",
             f"Connector {connector_id} has no open warning {listed(unknown)}; open are:"
-            f" {listed(list(tables)) or 'none'}",
+            f" {listed(list(tables)) or 'none'}{'' if complete else ', as far as they were read'}",
             hint="Nothing was dismissed. Name only codes that are open.",
         )
     await fivetran.history.dismiss(connector_id, wanted)
@@ -186,8 +185,8 @@ async def dismiss_warnings(
     )
 
 
-async def _open_warnings(fivetran: Client, connector_id: str) -> Counter[str]:
-    """Count by code the tables with an open warning.
+async def _open_warnings(fivetran: Client, connector_id: str) -> tuple[Counter[str], bool]:
+    """Count by code the tables with an open warning; and whether all were read.
 
     Raises:
         ToolFailure: The account has no such list, so nothing can be dismissed by it.
@@ -203,4 +202,4 @@ async def _open_warnings(fivetran: Client, connector_id: str) -> Counter[str]:
             hint="Nothing was dismissed. A person can dismiss warnings in Fivetran's dashboard.",
         ) from None
     codes = [{warning.code for warning in place.warnings} for place in page.items]
-    return Counter(code for each in codes for code in each)
+    return Counter(code for each in codes for code in each), page.next_cursor is None

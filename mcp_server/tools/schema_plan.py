@@ -221,7 +221,7 @@ async def _items(
             yield Item(place, table, _settings(change), _is_live(table, change))
             named_tables.append((place, table, change))
     known = [_known_columns(*named_table) for named_table in named_tables]
-    _check_reads(known.count(None))
+    check_reads(known.count(None))
     for (place, table, change), columns in zip(named_tables, known, strict=True):
         if columns is None:
             columns = await fivetran.schemas.columns(connector_id, *place)  # noqa: PLW2901 -- now they are known
@@ -255,7 +255,12 @@ def _known_columns(
     return table.columns if change.columns.keys() <= known else None
 
 
-def _check_reads(reads: int) -> None:
+def check_reads(reads: int) -> None:
+    """Let a call pass that reads the columns of so many tables.
+
+    Raises:
+        ToolFailure: It is too many for one call.
+    """
     if reads > MOST_COLUMN_READS:
         raise ToolFailure(
             "invalid_arguments",

@@ -143,7 +143,13 @@ async def create_connector(
     All fields are checked before anything is sent. Failed setup tests do not undo it: see
     `outcome`. Do not repeat a call whose outcome is unknown.
     """
-    refuse_masks({"external_secrets_keys_config": external_secrets_keys_config})
+    refuse_masks(
+        {
+            "config": config,
+            "auth": auth,
+            "external_secrets_keys_config": external_secrets_keys_config,
+        }
+    )
     refuse_two_ways(networking_method, config)
     refuse_daily_time(daily_sync_time, daily=sync_frequency == DAILY, setting="sync_frequency")
     card = None
@@ -244,7 +250,13 @@ async def update_connector(
     stopped. Simpler: `pause_connector`, `resume_connector`, `set_sync_frequency`. Group, service
     and name are permanent.
     """
-    refuse_masks({"external_secrets_keys_config": external_secrets_keys_config})
+    refuse_masks(
+        {
+            "config": config,
+            "auth": auth,
+            "external_secrets_keys_config": external_secrets_keys_config,
+        }
+    )
     refuse_two_ways(networking_method, config)
     refuse_daily_time(
         daily_sync_time, daily=sync_frequency in {None, DAILY}, setting="sync_frequency"
@@ -282,6 +294,8 @@ async def update_connector(
         prepared = await _prepare_change(fivetran, secrets, connector_id, config, auth)
         fields |= _given(config=prepared.config or None, auth=prepared.auth or None)
     fields["run_setup_tests"] = bool(reaching) if run_setup_tests is None else run_setup_tests
+    if dry_run and prepared is None:
+        await fivetran.connections.get(connector_id)  # an id that is wrong is told now, not then
     if dry_run:
         return _dry_run(fields, prepared)
     updated = await fivetran.connections.update(connector_id, **fields)
@@ -296,7 +310,6 @@ async def _prepare_change(
     auth: Mapping[str, Any] | None,
 ) -> Prepared:
     """Check against what Fivetran says of the connector's service."""
-    refuse_masks({"config": config, "auth": auth})
     connection = await fivetran.connections.get(connector_id)
     return await prepare(
         fivetran, secrets, service=connection.service, config=config, auth=auth, creating=False

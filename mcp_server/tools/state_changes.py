@@ -57,17 +57,12 @@ async def plan_state_change(
     connection = await fivetran.connections.get(connector_id)
     secrets = secrets_in({"state": state}) | source.vault.known()
     old = _Backup.of(connector_id, await _old_state(fivetran, connection), secrets)
-    pause = (
-        "It is paused, and stays so."
-        if connection.paused
-        else "It would be paused for that, which stops a running sync, and resumed after."
-    )
     return StatePlan(
         connection=connection,
         secrets=secrets,
         preview=Preview(
             target=await target_of(fivetran, connection),
-            effect=f"{_change(old, state, secrets)} {pause} The next sync starts from the new state.",
+            effect=_effect(old, state, secrets, paused=bool(connection.paused)),
             lost="The old state. A new one that is behind loads data again, one that is ahead skips"
             f" data, an empty one usually loads everything.{'' if old.exact else f' {NO_BACKUP}'}",
             size=f"{old.size} replaced by {_size(state)}",
@@ -82,7 +77,7 @@ LONGEST_SHOWN: Final = 300
 """Characters of a state that a preview shows."""
 
 
-def _change(old: "_Backup", state: Any, secrets: frozenset[str]) -> str:
+def _effect(old: "_Backup", state: Any, secrets: frozenset[str], *, paused: bool) -> str:
     """Show the old and the new state, as far as they fit, so that somebody can judge."""
     if old.exact and old.shown.state == state:
         return "Its state is exactly this already: nothing would change, so do not confirm."
@@ -90,7 +85,15 @@ def _change(old: "_Backup", state: Any, secrets: frozenset[str]) -> str:
         clean(json.dumps(hide(redact(each), secrets), ensure_ascii=False), LONGEST_SHOWN)
         for each in (old.shown.state, state)
     )
-    return f"Its whole state would be replaced. Now: {before} Then: {after}"
+    pause = (
+        "It is paused, and stays so."
+        if paused
+        else "It would be paused for that, which stops a running sync, and resumed after."
+    )
+    return (
+        f"Its whole state would be replaced. Now: {before} Then: {after} {pause} The next sync starts"
+        " from the new state."
+    )
 
 
 NO_BACKUP: Final = (

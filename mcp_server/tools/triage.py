@@ -17,8 +17,7 @@ from typing import Final
 from mcp_server.fivetran.models import Connection
 from mcp_server.toolkit import ToolFailure
 from mcp_server.tools.codes import SYNC_FAILED, Code, explained
-from mcp_server.tools.findings import failed_last
-from mcp_server.tools.health import State, state_of
+from mcp_server.tools.health import State, failed_last, state_of
 from mcp_server.untrusted import clean, clean_name
 
 FORGOTTEN: Final = timedelta(days=7)

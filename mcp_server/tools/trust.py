@@ -149,7 +149,8 @@ async def plan_approval(
         content=chosen.content,
         preview=Preview(
             target=await target_of(fivetran, tested),
-            effect=f"This connector would trust, until it is revoked: {in_words(chosen.shown, kind)}",
+            effect="The setup tests were run to see it. Confirmed, this connector would trust, until"
+            f" it is revoked: {in_words(chosen.shown, kind)}",
             lost=RISK,
             undo="revoke_trust with the same hash.",
         ),

@@ -494,3 +494,15 @@ async def test_a_cursor_belongs_to_its_type_and_section(caller: Caller, sandbox:
 
     assert error["message"] == "cursor: it belongs to a call with other arguments"
     assert len(sandbox.requests) == before
+
+
+@pytest.mark.parametrize(("wanted", "meant"), [("strip", "stripe"), ("google_ad", "google_ads")])
+async def test_a_type_is_named_once_among_the_nearest(
+    caller: Caller, wanted: str, meant: str
+) -> None:
+    """Though it is found both by its words and by its spelling."""
+    error = await caller.error("describe_connector_type", service=wanted)
+
+    nearest = error["message"].partition("nearest: ")[2].split(", ")
+    assert nearest[0] == meant
+    assert len(nearest) == len(set(nearest))

@@ -404,3 +404,29 @@ async def test_two_settings_that_contradict_each_other_are_refused(
     assert "networking_method" in error["hint"]
     assert agreed["outcome"] == "dry_run"
     assert changes(sandbox) == []
+
+
+async def test_a_dry_run_of_a_change_finds_out_whether_the_connector_is_there(
+    caller: Caller, sandbox: Sandbox
+) -> None:
+    """Also where there is no configuration to check."""
+    error = await caller.error("update_connector", connector_id="nobody", paused=True, dry_run=True)
+
+    assert error["code"] == "not_found"
+    assert changes(sandbox) == []
+
+
+async def test_masks_of_every_argument_are_told_at_once_and_before_anything_is_read(
+    caller: Caller, sandbox: Sandbox
+) -> None:
+    """Not those of one argument first and of another then."""
+    masked = {
+        "config": {"password": "****"},
+        "auth": {"token": "****"},
+        "external_secrets_keys_config": {"x": "****"},
+    }
+    error = await caller.error("update_connector", connector_id="solid_anchor", **masked)
+
+    for place in ("config.password", "auth.token", "external_secrets_keys_config.x"):
+        assert place in error["message"]
+    assert not sandbox.requests

@@ -432,3 +432,19 @@ async def test_dismissing_needs_the_mode_write(connect: Connect, sandbox: Sandbo
     async with connect("write") as caller:
         await caller.ok("dismiss_warnings", connector_id="brisk_lantern", codes=[RESYNC])
     assert len(changes(sandbox)) == 1
+
+
+async def test_a_list_of_warnings_that_goes_on_is_not_called_the_whole(
+    caller: Caller, sandbox: Sandbox
+) -> None:
+    """The API gives a cursor there and takes none."""
+    row = {"table": "t", "warnings": [{"code": "sync_warning"}]}
+    body = {"code": "Success", "data": {"items": [row], "next_cursor": "more"}}
+    path = "/v1/connections/brisk_lantern/warnings"
+    sandbox.fail(Fault(method="GET", path=path, status=200, body=body))
+
+    error = await caller.error(
+        "dismiss_warnings", connector_id="brisk_lantern", codes=["resync_table_warning"]
+    )
+
+    assert "open are: sync_warning, as far as they were read" in error["message"]

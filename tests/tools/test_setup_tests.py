@@ -258,6 +258,22 @@ async def test_no_more_is_trusted_at_once_than_is_shown(caller: Caller, sandbox:
     assert answer["more_untrusted"] == 2
 
 
+async def test_a_long_confirmation_still_names_what_it_is_for(
+    caller: Caller, sandbox: Sandbox
+) -> None:
+    """Where the call is not written out, the hashes are: without them none could ever confirm."""
+    chain = [{"hash": f"h{n}" + "x" * 190, "encoded_cert": "Yw=="} for n in range(10)]
+    answers(sandbox, failing("TLS", chain), times=3)
+    call = {"connector_id": "solid_anchor", "trust_certificates": True}
+
+    told = (await caller.error("run_setup_tests", **call))["next_call"]["arguments"]
+    hashes, _, rest = told.partition("hashes=")[2].partition(", confirm")
+    answer = await caller.ok("run_setup_tests", **call, hashes=json.loads(hashes), confirm=True)
+
+    assert rest == "=true"
+    assert len(answer["trusted"]) == 10
+
+
 async def test_in_write_mode_tests_run_and_nothing_can_be_trusted(
     connect: Connect, sandbox: Sandbox
 ) -> None:

@@ -87,7 +87,7 @@ async def test_a_state_that_is_there_already_is_told_before_anyone_confirms(
     """Nobody should be asked to approve nothing."""
     error = await refused(caller, OLD, confirm=False)
 
-    assert "nothing would change, so do not confirm" in error["preview"]["effect"]
+    assert error["preview"]["effect"].endswith("nothing would change, so do not confirm.")
 
 
 async def test_a_preview_shows_no_credential_and_no_more_than_fits(caller: Caller) -> None:
