@@ -22,6 +22,7 @@ from pydantic import InstanceOf, ValidationError
 from typing_extensions import override
 
 from mcp_server import failures
+from mcp_server.contract import accepted, answer_fields, build
 from mcp_server.policy import Mode, check_effect, check_tool, is_offered
 from mcp_server.toolkit import (
     Effect,
@@ -31,9 +32,6 @@ from mcp_server.toolkit import (
     Spec,
     Target,
     ToolFailure,
-    accepted,
-    answer_fields,
-    build,
 )
 from mcp_server.untrusted import clean_name, hide, secrets_in
 from mcp_server.vault import Vault

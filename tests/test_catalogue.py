@@ -11,8 +11,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from mcp_server import __version__, catalogue
+from mcp_server.contract import whole_schema
 from mcp_server.gate import GatedTool
-from mcp_server.toolkit import Effect, whole_schema
+from mcp_server.toolkit import Effect
 
 VERBS = frozenset(
     {

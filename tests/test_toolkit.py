@@ -6,16 +6,13 @@ import pytest
 from mcp.server.mcpserver import Resolve
 from pydantic import BaseModel, Field
 
+from mcp_server.contract import answer_fields, build, tidy, whole_schema
 from mcp_server.toolkit import (
     Confirm,
     Effect,
     Plan,
     Result,
     Toolset,
-    answer_fields,
-    build,
-    tidy,
-    whole_schema,
 )
 
 

@@ -9,18 +9,16 @@ from mcp_server.fivetran import Fivetran as Client
 from mcp_server.fivetran.errors import FivetranError, OutcomeUnknownError
 from mcp_server.fivetran.models import SchemaConfig
 from mcp_server.toolkit import Confirm, ConnectorId, Effect, Fivetran, Maybe, Result, ToolFailure
-from mcp_server.tools.schema_plan import (
+from mcp_server.tools.schema_items import (
     LEVELS,
     Change,
     Handling,
     SchemaChanges,
-    SchemaPlan,
     Value,
-    named,
-    plan_schema_change,
     shown,
     word,
 )
+from mcp_server.tools.schema_plan import SchemaPlan, named, plan_schema_change
 from mcp_server.tools.schemas import NO_COLUMNS, toolset
 
 MOST_SHOWN: Final = 100

@@ -1,21 +1,30 @@
 """Working out a change of what a connector syncs, against what is there now."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
-
-from pydantic import Field
+from typing import Any, Final
 
 from mcp_server.fivetran import Fivetran as Client
 from mcp_server.fivetran.errors import SchemaNotReadyError
 from mcp_server.fivetran.models import Column, PatchSettings, Schema, SchemaConfig, Table
 from mcp_server.toolkit import (
     Fivetran,
-    Input,
     Maybe,
     Plan,
     Preview,
     ToolFailure,
+)
+from mcp_server.tools.schema_items import (
+    LEVELS,
+    Change,
+    ColumnChange,
+    Handling,
+    Item,
+    SchemaChange,
+    SchemaChanges,
+    TableChange,
+    shown,
+    word,
 )
 from mcp_server.tools.schemas import locked
 from mcp_server.tools.targets import find_name, listed, target_of
@@ -23,80 +32,6 @@ from mcp_server.untrusted import clean_name
 
 MOST_COLUMN_READS: Final = 20
 """Tables whose columns one call reads from the source; each read counts against a rate limit."""
-LEVELS: Final = ("schemas", "tables", "columns")
-
-
-class ColumnChange(Input):
-    """What to change of a column."""
-
-    enabled: Maybe[bool] = None
-    hashed: Maybe[bool] = None
-    is_primary_key: Maybe[bool] = None
-
-
-class TableChange(Input):
-    """What to change of a table."""
-
-    enabled: Maybe[bool] = None
-    sync_mode: Maybe[Literal["SOFT_DELETE", "HISTORY", "LIVE"]] = None
-    columns: dict[str, ColumnChange] = Field(default_factory=dict)
-
-
-class SchemaChange(Input):
-    """What to change of a schema."""
-
-    enabled: Maybe[bool] = None
-    tables: dict[str, TableChange] = Field(default_factory=dict)
-
-
-SchemaChanges = Annotated[
-    dict[str, SchemaChange],
-    Field(description="By exact names of the source; what is not named stays."),
-]
-Handling = Annotated[
-    Literal["ALLOW_ALL", "ALLOW_COLUMNS", "BLOCK_ALL"],
-    Field(
-        description="What happens to new objects of the source: sync all; only columns of synced"
-        " tables; none."
-    ),
-]
-Value = str | bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A schema, table or column that the call names, as it is now and as it is wanted."""
-
-    place: tuple[str, ...]
-    now: Schema | Table | Column
-    wanted: Mapping[str, str | bool]
-    live: bool = False
-    """Whether the table is in LIVE mode, where what is disabled is dropped in the destination."""
-
-    @property
-    def shown(self) -> str:
-        """Where it is, as text."""
-        return shown(self.place)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A setting that differs from what is wanted."""
-
-    place: tuple[str, ...]
-    setting: str
-    before: Value
-    after: str | bool
-
-    @property
-    def disables(self) -> bool:
-        """Whether something that syncs would stop."""
-        return self.setting == "enabled" and self.after is False
-
-    @property
-    def enables(self) -> bool:
-        """Whether something would start to sync."""
-        return self.setting == "enabled" and self.after is True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,16 +43,6 @@ class SchemaPlan(Plan):
     warnings: Sequence[str]
     in_advance: bool = False
     """There is no selection yet: this is what the first reading of the source begins with."""
-
-
-def word(value: str | bool) -> str:
-    """Write a setting's value as JSON's users know it."""
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-def shown(place: Iterable[str]) -> str:
-    """Write the place of a schema, table or column as text."""
-    return ".".join(clean_name(name) for name in place)
 
 
 async def plan_schema_change(
