@@ -56,7 +56,14 @@ async def plan_state_change(
     refuse_masks({"state": state})
     connection = await fivetran.connections.get(connector_id)
     secrets = secrets_in({"state": state}) | source.vault.known()
-    old = _Backup.of(connector_id, await _old_state(fivetran, connection), secrets)
+    present = await _old_state(fivetran, connection)
+    if present == state:
+        raise ToolFailure(
+            "conflict",
+            f"Connector {connector_id} has exactly this state already, so nothing was changed",
+            hint="There is nothing left to do; get_connector_state shows it.",
+        )
+    old = _Backup.of(connector_id, present, secrets)
     return StatePlan(
         connection=connection,
         secrets=secrets,
@@ -79,8 +86,6 @@ LONGEST_SHOWN: Final = 300
 
 def _effect(old: "_Backup", state: Any, secrets: frozenset[str], *, paused: bool) -> str:
     """Show the old and the new state, as far as they fit, so that somebody can judge."""
-    if old.exact and old.shown.state == state:
-        return "Its state is exactly this already: nothing would change, so do not confirm."
     before, after = (
         clean(json.dumps(hide(redact(each), secrets), ensure_ascii=False), LONGEST_SHOWN)
         for each in (old.shown.state, state)

@@ -81,13 +81,16 @@ async def test_without_confirm_nothing_is_changed_and_the_preview_compares(
     assert error["next_call"]["arguments"]["state"] == NEW
 
 
-async def test_a_state_that_is_there_already_is_told_before_anyone_confirms(
-    caller: Caller,
+@pytest.mark.parametrize("confirm", [False, True])
+async def test_a_state_that_is_there_already_is_not_written_again(
+    caller: Caller, sandbox: Sandbox, *, confirm: bool
 ) -> None:
-    """Nobody should be asked to approve nothing."""
-    error = await refused(caller, OLD, confirm=False)
+    """Nobody is asked to approve nothing, and no running sync is stopped for it."""
+    error = await refused(caller, OLD, confirm=confirm)
 
-    assert error["preview"]["effect"].endswith("nothing would change, so do not confirm.")
+    assert error["code"] == "conflict"
+    assert "has exactly this state already" in error["message"]
+    assert changes(sandbox) == []
 
 
 async def test_a_preview_shows_no_credential_and_no_more_than_fits(caller: Caller) -> None:
