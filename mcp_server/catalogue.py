@@ -17,7 +17,7 @@ from mcp_server.contract import whole_schema
 from mcp_server.gate import Gate, GatedTool
 from mcp_server.policy import MODES, Mode, needed_mode
 from mcp_server.server import all_specs
-from mcp_server.settings import TOOLSETS, VARIABLES
+from mcp_server.settings import TOOLSETS, USUAL, VARIABLES
 from mcp_server.toolkit import Spec
 
 ROOT: Final = Path(__file__).parents[1]
@@ -111,7 +111,8 @@ def _mode(spec: Spec) -> str:
     mode = needed_mode(spec.effect)
     confirm = ", `confirm`" if mode is Mode.FULL else ""
     partly = "; `full` and `confirm` for some arguments" if spec.is_planned and not confirm else ""
-    return f"`{mode.word}`{confirm}{partly}"
+    extra = "" if spec.toolset in USUAL else f"; toolset `{spec.toolset}`"
+    return f"`{mode.word}`{confirm}{partly}{extra}"
 
 
 def rendered(root: Path) -> Mapping[Path, str]:

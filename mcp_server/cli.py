@@ -46,8 +46,8 @@ def serve(  # noqa: PLR0913 -- one parameter for each option
     toolsets: Annotated[
         str | None,
         typer.Option(
-            help="connectors,groups,schemas,setup,syncs,types or all (default)."
-            " [FIVETRAN_MCP_TOOLSETS]"
+            help="Some of connectors,fleet,groups,schemas,setup,syncs,types,advanced; default: all but"
+            " advanced; or all. [FIVETRAN_MCP_TOOLSETS]"
         ),
     ] = None,
     sandbox: Annotated[

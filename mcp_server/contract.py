@@ -67,12 +67,11 @@ def outline(result: type[Result]) -> dict[str, Any]:
 
     Every host loads it for every tool, and hardly any shows it to a model: the answer is what the
     model reads. The whole schemas stand in `manifests/tools.json`; making them takes longer than
-    all else a server does to start.
+    all else a server does to start. It is open, as answers may get more fields in a later version.
     """
     return {
         "type": "object",
         "properties": {name: _shape(each.annotation) for name, each in result.model_fields.items()},
-        "additionalProperties": False,
     }
 
 

@@ -97,7 +97,7 @@ class Gate:
             if spec.effect is Effect.DESTRUCTIVE:
                 raise TypeError(f"{spec.name} made no preview of a destructive call")
             return
-        check_effect(spec.name, Effect.DESTRUCTIVE, self.mode)
+        check_effect(spec.name, plan.effect, self.mode)
         shown = all(arguments.get(name) == value for name, value in plan.pinned.items())
         if arguments["confirm"] is not True or not shown:
             raise _unconfirmed(spec.name, arguments, plan.preview, plan.pinned)

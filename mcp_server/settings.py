@@ -14,7 +14,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from mcp_server.policy import MODES, Mode
 from mcp_server.vault import Vault
 
-TOOLSETS: Final = ("connectors", "fleet", "groups", "schemas", "setup", "syncs", "types")
+USUAL: Final = ("connectors", "fleet", "groups", "schemas", "setup", "syncs", "types")
+TOOLSETS: Final = (*USUAL, "advanced")
+"""What models are told of tools costs at every start, so what few need is not offered by default."""
 FIVETRAN: Final = "https://api.fivetran.com"
 HIGHEST_PORT: Final = 65535
 PREFIX: Final = "FIVETRAN_MCP_"
@@ -43,8 +45,8 @@ REMEDIES: Final = {
     "base_url": f"leave FIVETRAN_BASE_URL out, or give an https URL without a path, as {FIVETRAN}",
     "mode": "use read-only, write or full (--mode, FIVETRAN_MCP_MODE)",
     "read_only": "use true or false (FIVETRAN_MCP_READ_ONLY)",
-    "toolsets": f"use a comma-separated list of {', '.join(TOOLSETS)}, or all (--toolsets,"
-    " FIVETRAN_MCP_TOOLSETS)",
+    "toolsets": f"use a comma-separated list of {', '.join(TOOLSETS)}; default (all but advanced) or"
+    " all (--toolsets, FIVETRAN_MCP_TOOLSETS)",
     "secret_env": "give names of variables, separated by commas, or prefixes of at least 3 characters"
     " with a * at the end, as PG_PASSWORD,CONNECTOR_* (FIVETRAN_MCP_SECRET_ENV)",
     "secret_dir": "give the absolute path of a directory that exists (FIVETRAN_MCP_SECRET_DIR)",
@@ -88,7 +90,7 @@ class Settings(BaseSettings):
     )
     read_only: bool = Field(default=False, alias=VARIABLES["read_only"])
     toolsets: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=("all",), alias=VARIABLES["toolsets"]
+        default=("default",), alias=VARIABLES["toolsets"]
     )
     secret_env: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), alias=VARIABLES["secret_env"]
@@ -109,8 +111,9 @@ class Settings(BaseSettings):
 
     @property
     def toolset_names(self) -> frozenset[str]:
-        """The toolsets, `all` spelled out."""
-        return frozenset(TOOLSETS if "all" in self.toolsets else self.toolsets)
+        """The toolsets, `default` and `all` spelled out."""
+        several = {"all": TOOLSETS, "default": USUAL}
+        return frozenset(one for name in self.toolsets for one in several.get(name, (name,)))
 
     @property
     def address(self) -> tuple[str, int] | None:
@@ -154,7 +157,7 @@ class Settings(BaseSettings):
     @field_validator("toolsets")
     @classmethod
     def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = sorted(set(value) - {*TOOLSETS, "all"})
+        unknown = sorted(set(value) - {*TOOLSETS, "default", "all"})
         if unknown or not value:
             raise ValueError(f"there is no toolset {', '.join(unknown) or 'in it'}")
         return value

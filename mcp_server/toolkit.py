@@ -105,7 +105,8 @@ class Target(Result):
 class Preview(Result):
     """What a destructive call would do; shown before it is confirmed."""
 
-    target: Target
+    target: Target | None = None
+    """None where a call acts on several connectors; `effect` names them."""
     effect: str
     lost: str
     size: str | None = None
@@ -124,6 +125,8 @@ class Plan:
     """None if nothing about this call is destructive."""
     pinned: Mapping[str, Any] = field(default_factory=dict)
     """Arguments that a confirmation has to repeat, so that it is about what was shown."""
+    effect: Effect = Effect.DESTRUCTIVE
+    """What it takes to carry it out. WRITE: confirmed as well, for it is large, but can be undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,16 @@ class Holder(Protocol):
         ...
 
 
+class Reporter(Protocol):
+    """Tells the client how far a call has come; nobody may listen."""
+
+    async def __call__(
+        self, progress: float, total: float | None = None, message: str | None = None
+    ) -> None:
+        """Report progress, which only grows."""
+        ...
+
+
 async def _client(ctx: Context[Holder, Any]) -> Client:
     return ctx.request_context.lifespan_context.fivetran
 
@@ -163,6 +176,14 @@ async def _secrets(ctx: Context[Holder, Any]) -> Secrets:
 
 SecretSource = Annotated[Secrets, Resolve(_secrets)]
 """Where named credentials come from, injected."""
+
+
+async def _progress(ctx: Context[Holder, Any]) -> Reporter:
+    return ctx.report_progress
+
+
+Progress = Annotated[Reporter, Resolve(_progress)]
+"""Progress notifications, injected. Their texts hold ids and counts, nothing from outside."""
 
 
 def _present(value: Any) -> Any:

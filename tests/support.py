@@ -108,8 +108,9 @@ Connect = Callable[..., AbstractAsyncContextManager[Caller]]
 
 def serve(sandbox: Sandbox, mode: str = "full", **settings: Any) -> FivetranServer:
     """Build a server over a sandbox."""
+    pair = {"api_key": SANDBOX_KEY, "api_secret": SANDBOX_SECRET}
     return build_server(
-        load_settings(mode=mode, api_key=SANDBOX_KEY, api_secret=SANDBOX_SECRET, **settings),
+        load_settings(**{"mode": mode, "toolsets": "all", **pair, **settings}),
         upstream=httpx.ASGITransport(app=sandbox.app),
         now=sandbox.now,
     )

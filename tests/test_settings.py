@@ -8,6 +8,7 @@ from mcp_server.policy import Mode
 from mcp_server.settings import (
     REMEDIES,
     TOOLSETS,
+    USUAL,
     VARIABLES,
     SettingsError,
     is_loopback,
@@ -40,7 +41,7 @@ def test_a_key_pair_is_enough_and_the_mode_is_read_only() -> None:
     settings = load_settings()
 
     assert settings.mode_in_force is Mode.READ_ONLY
-    assert settings.toolset_names == frozenset(TOOLSETS)
+    assert settings.toolset_names == frozenset(USUAL)
     assert settings.base_url == "https://api.fivetran.com"
     assert settings.address is None
     assert settings.api_secret.get_secret_value() == PAIR["FIVETRAN_API_SECRET"]
@@ -192,10 +193,12 @@ def test_an_empty_variable_counts_as_not_set(environment: pytest.MonkeyPatch) ->
         ("syncs schemas", {"syncs", "schemas"}),
         ("all", set(TOOLSETS)),
         ("all,groups", set(TOOLSETS)),
+        ("default", set(USUAL)),
+        ("advanced default", set(TOOLSETS)),
     ],
 )
 def test_toolsets_are_a_list_with_commas_or_spaces(text: str, names: set[str]) -> None:
-    """`all` stands for every one."""
+    """`all` stands for every one, `default` for those that are offered unasked."""
     assert load_settings(toolsets=text).toolset_names == names
 
 

@@ -4,6 +4,7 @@ Each toolset has a module of its name (`types`: `connector_types`); the others a
 """
 
 from mcp_server.tools import (
+    advanced,
     column_drops,
     connect_cards,
     connector_types,
@@ -31,6 +32,7 @@ TOOLSETS = (
     setup.toolset,
     syncs.toolset,
     connector_types.toolset,
+    advanced.toolset,
 )
 """All toolsets."""
 

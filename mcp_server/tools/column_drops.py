@@ -20,10 +20,11 @@ from mcp_server.toolkit import (
     Result,
     ToolFailure,
 )
+from mcp_server.tools.advanced import toolset
 from mcp_server.tools.results import name_of
 from mcp_server.tools.schema_items import shown
 from mcp_server.tools.schema_plan import check_reads
-from mcp_server.tools.schemas import MOST_NAMES, NO_COLUMNS, toolset
+from mcp_server.tools.schemas import MOST_NAMES, NO_COLUMNS
 from mcp_server.tools.targets import find_name, listed, target_of
 from mcp_server.untrusted import clean_name
 

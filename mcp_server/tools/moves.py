@@ -27,7 +27,7 @@ from mcp_server.toolkit import (
     Target,
     ToolFailure,
 )
-from mcp_server.tools.connectors import toolset
+from mcp_server.tools.advanced import toolset
 from mcp_server.tools.results import name_of
 from mcp_server.tools.targets import target_of
 from mcp_server.untrusted import clean, scrub

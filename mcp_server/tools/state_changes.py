@@ -23,7 +23,8 @@ from mcp_server.toolkit import (
     SecretSource,
     ToolFailure,
 )
-from mcp_server.tools.connectors import NO_STATE, toolset
+from mcp_server.tools.advanced import toolset
+from mcp_server.tools.connectors import NO_STATE
 from mcp_server.tools.credentials import refuse_masks
 from mcp_server.tools.results import name_of
 from mcp_server.tools.state import ConnectorState, state_in_parts

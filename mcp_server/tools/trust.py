@@ -23,6 +23,8 @@ from mcp_server.toolkit import (
     Timestamp,
     ToolFailure,
 )
+from mcp_server.tools import setup
+from mcp_server.tools.advanced import toolset
 from mcp_server.tools.paging import walk
 from mcp_server.tools.presented import (
     LONGEST_HASH,
@@ -33,7 +35,6 @@ from mcp_server.tools.presented import (
     is_called,
     presented,
 )
-from mcp_server.tools.setup import toolset
 from mcp_server.tools.targets import target_of
 from mcp_server.untrusted import clean, clean_name, scrub
 
@@ -187,7 +188,7 @@ class Approved(Result):
     next_step: str = "run_setup_tests: it tells whether the connector can connect now."
 
 
-@toolset.tool(
+@setup.toolset.tool(
     title="Approve certificate or fingerprint", effect=Effect.DESTRUCTIVE, idempotent=True
 )
 async def approve_trust(
