@@ -1,6 +1,6 @@
 """The state of the sandbox: one account, its groups and its connections."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +23,17 @@ class Origin:
     """Why its syncs failed, if they did."""
     minutes: int
     """From one sync to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a sync ends that was told how to."""
+
+    word: str
+    """As in sync history; BROKEN if it finds the setup broken, NEVER if it does not even begin."""
+    seconds: float | None = None
+    """How long it takes; None for as long as any other."""
+    reason: str | None = None
 
 
 Place = tuple[str, str, str]
@@ -54,6 +65,10 @@ class Backstage:
     """None for a connection that was made later."""
     due_now: bool = False
     """A sync was asked for that cannot start yet, or starts at the next look."""
+    endings: deque[Ending] = field(default_factory=deque)
+    """How the syncs to come end; those after end as usual."""
+    ending: Ending | None = None
+    """How the running sync ends, if it was told how to."""
     always_fails: bool = False
     stubborn: bool = False
     """The next pause during a sync takes effect and answers HTTP 500."""

@@ -2,11 +2,14 @@
 
 from datetime import datetime, timedelta
 
-from mcp_server.sandbox.account import Account, Backstage, Move, moment_of, stamp
+from mcp_server.sandbox.account import Account, Backstage, Ending, Move, moment_of, stamp
 from mcp_server.sandbox.records import close
 from mcp_server.sandbox.replies import Json
 
 _HISTORICAL_FACTOR = 2
+_QUOTA = timedelta(hours=1)
+_WITH_RESULT = frozenset({"COMPLETED", "FAILURE"})
+_BROKEN = {"code": "reconnect", "message": "Reconnect", "details": "The password has expired"}
 _CALL_FOR_RESYNC = "resync_table_warning"
 _FAILURE = {
     "code": "unknown_sync_failure",
@@ -35,10 +38,16 @@ def begin(account: Account, connection_id: str, start: datetime | None = None) -
     status, backstage = connection["status"], account.backstage[connection_id]
     if status["sync_state"] == "syncing":
         close(connection, backstage, "CANCELED", account.now())
+        status["sync_state"] = "scheduled"
+    ending = backstage.endings.popleft() if backstage.endings else None
+    backstage.ending, backstage.due_now = ending, False
+    if ending is not None and ending.word == "NEVER":
+        return
     backstage.started = start or account.now()
     seconds = account.sync_seconds * (_HISTORICAL_FACTOR if status["is_historical_sync"] else 1)
+    if ending is not None and ending.seconds is not None:
+        seconds = ending.seconds
     backstage.ends = backstage.started + timedelta(seconds=seconds)
-    backstage.due_now = False
     status.update(sync_state="syncing", rescheduled_for=None)
 
 
@@ -56,13 +65,16 @@ def finish(account: Account, connection_id: str, end: datetime) -> None:
     """End a sync: it has failed, or it has brought everything up to date."""
     connection, backstage = account.connections[connection_id], account.backstage[connection_id]
     status = connection["status"]
-    backstage.ends = None
+    ending, backstage.ending, backstage.ends = backstage.ending, None, None
     status["sync_state"] = "paused" if connection["paused"] else "scheduled"
-    if backstage.always_fails or status["setup_state"] != "connected":
+    if ending is not None and ending.word not in _WITH_RESULT:
+        _end_without_result(connection, backstage, ending, end)
+    elif _fails(connection, backstage, ending):
         connection["failed_at"] = stamp(end)
         status["tasks"] = status["tasks"] or [dict(_FAILURE)]
         task = status["tasks"][0]
-        close(connection, backstage, "FAILURE", end, task["details"] or task["message"])
+        told = None if ending is None else ending.reason
+        close(connection, backstage, "FAILURE", end, told or task["details"] or task["message"])
     else:
         close(connection, backstage, "COMPLETED", end)
         connection["succeeded_at"] = stamp(end)
@@ -72,6 +84,27 @@ def finish(account: Account, connection_id: str, end: datetime) -> None:
         status.update(is_historical_sync=False, update_state="on_schedule", tasks=[])
         backstage.discovered = True
         _drop_marked(account, connection_id)
+
+
+def _fails(connection: Json, backstage: Backstage, ending: Ending | None) -> bool:
+    if ending is not None:
+        return ending.word == "FAILURE"
+    return backstage.always_fails or connection["status"]["setup_state"] != "connected"
+
+
+def _end_without_result(
+    connection: Json, backstage: Backstage, ending: Ending, end: datetime
+) -> None:
+    """End a sync that neither succeeds nor fails: no time of the connection moves."""
+    status, word = connection["status"], ending.word
+    close(connection, backstage, "INCOMPLETE" if word == "BROKEN" else word, end, ending.reason)
+    if word == "PAUSED":
+        connection["paused"] = True
+        status["sync_state"] = "paused"
+    elif word == "RESCHEDULED":
+        status.update(sync_state="rescheduled", rescheduled_for=stamp(end + _QUOTA))
+    elif word == "BROKEN":
+        status.update(setup_state="broken", tasks=[dict(_BROKEN)])
 
 
 def end_moves(account: Account, connection_id: str) -> None:

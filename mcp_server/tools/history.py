@@ -295,21 +295,22 @@ def _rows(syncs: Sequence[Sync]) -> list[SyncRow]:
             status=_status(sync),
             start=sync.start,
             end=sync.end,
-            duration_seconds=_duration(sync),
+            duration_seconds=duration_of(sync),
             reason=(AS_ABOVE if reason == before else reason) if reason else None,
-            loaded_mb=_loaded(sync),
+            loaded_mb=loaded_of(sync),
         )
         for sync, reason, before in zip(syncs, reasons, above, strict=False)
     ]
 
 
-def _duration(sync: Sync) -> int | None:
+def duration_of(sync: Sync) -> int | None:
+    """Tell how many seconds a sync took; None until it has ended."""
     if not (sync.start and sync.end):
         return None
     return max(0, round((sync.end - sync.start).total_seconds()))
 
 
-def _loaded(sync: Sync) -> float | None:
+def loaded_of(sync: Sync) -> float | None:
     """Tell what arrived; the volumes of the other stages are the same data on its way."""
     volume = sync.stages.get("load", Stage()).volume
     return None if volume is None else round(volume, 3)

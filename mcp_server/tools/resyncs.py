@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from mcp.server.mcpserver import Resolve
 from pydantic import Field
 
+from mcp_server.fivetran import Fivetran as Client
+from mcp_server.fivetran.errors import FivetranError
 from mcp_server.fivetran.models import ConnectionDetails
 from mcp_server.toolkit import (
     Confirm,
@@ -19,6 +21,7 @@ from mcp_server.toolkit import (
     Timestamp,
     ToolFailure,
 )
+from mcp_server.tools.baselines import Kind, baseline_of, last_end
 from mcp_server.tools.results import name_of
 from mcp_server.tools.syncs import NEXT_STEP, refuse_incomplete, toolset
 from mcp_server.tools.targets import count_of, find_tables, listed, target_of
@@ -91,7 +94,8 @@ class ResyncStarted(Result):
     scope: Scope
     tables: dict[str, list[str]] | None = None
     starts: Literal["now", "when resumed"]
-    next_step: str = f"{NEXT_STEP} A resync of tables does not show as is_historical_sync."
+    baseline: str = Field(description="For wait_for_sync.")
+    next_step: str = NEXT_STEP
     last_success: Timestamp | None = Field(default=None, description="Before this sync.")
     last_failure: Timestamp | None = Field(default=None, description="Before this sync.")
 
@@ -114,14 +118,28 @@ async def resync_connector(
 
     For stale data `sync_connector` is enough; for one wrong table use scope=tables.
     """
+    before, now = plan.connection, fivetran.now()
     await fivetran.connections.resync(connector_id, plan.tables)
-    before = plan.connection
+    known, kind = await _before_it(fivetran, before)
     return ResyncStarted(
         connector_id=before.id,
         name=name_of(before),
         scope=scope,
         tables=plan.tables,
         starts="when resumed" if before.paused else "now",
+        baseline=baseline_of([(known, kind)], now, historical=plan.tables is None),
+        next_step=f"After resume_connector, {NEXT_STEP}" if before.paused else NEXT_STEP,
         last_success=before.succeeded_at,
         last_failure=before.failed_at,
     )
+
+
+async def _before_it(fivetran: Client, before: ConnectionDetails) -> tuple[ConnectionDetails, Kind]:
+    """Find out which sync ended last before a resync: Fivetran lets one that runs end first."""
+    if before.status.sync_state != "syncing":
+        return before, "held" if before.paused else "started"
+    try:
+        after = await fivetran.connections.get(before.id)
+    except FivetranError:
+        return before, "behind"
+    return after, "behind" if last_end(after) == last_end(before) else "started"

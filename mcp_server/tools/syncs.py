@@ -19,6 +19,7 @@ from mcp_server.toolkit import (
     ToolFailure,
     Toolset,
 )
+from mcp_server.tools.baselines import baseline_of, kind_of
 from mcp_server.tools.health import State, prospect, state_of
 from mcp_server.tools.results import Issue, issues, name_of, seconds_since
 
@@ -56,7 +57,7 @@ class SyncStatus(Result):
 async def get_sync_status(connector_id: ConnectorId, *, fivetran: Fivetran) -> SyncStatus:
     """Tell whether a connector syncs, when it last did, what is wrong, whether it could start now.
 
-    After `sync_connector`, call it again until `last_success` or `last_failure` has moved.
+    To wait for the end of a sync, and learn how it ended: `wait_for_sync`.
     All that is wrong and what to do: `get_connector_problems`.
     """
     connection = await fivetran.connections.get(connector_id)
@@ -86,10 +87,7 @@ async def get_sync_status(connector_id: ConnectorId, *, fivetran: Fivetran) -> S
     )
 
 
-NEXT_STEP: Final = (
-    "Nothing will tell you when it ends: call get_sync_status every minute or so, until last_success"
-    " or last_failure has moved. get_sync_history also shows syncs that were cancelled."
-)
+NEXT_STEP: Final = "wait_for_sync with baselines=[baseline] tells how it ends."
 
 
 class SyncStarted(Result):
@@ -101,6 +99,7 @@ class SyncStarted(Result):
     last_success: Timestamp | None = Field(default=None, description="Before this sync.")
     last_failure: Timestamp | None = Field(default=None, description="Before this sync.")
     warning: str | None = None
+    baseline: str = Field(description="For wait_for_sync.")
     next_step: str = NEXT_STEP
 
 
@@ -115,11 +114,12 @@ async def sync_connector(
 ) -> SyncStarted:
     """Start an incremental sync now; the schedule stays.
 
-    Returns at once. Not for loading everything again: that is `resync_connector`.
+    Returns at once; `wait_for_sync` waits for its end. Not for loading everything again: that is
+    `resync_connector`.
     """
     before = await fivetran.connections.get(connector_id)
     _refuse_unsyncable(before)
-    running = before.status.sync_state == "syncing"
+    kind, now = kind_of(before, force=force), fivetran.now()
     await fivetran.connections.sync(connector_id, force=force)
     warning = None
     if before.status.setup_state == "broken":
@@ -127,10 +127,11 @@ async def sync_connector(
     return SyncStarted(
         connector_id=before.id,
         name=name_of(before),
-        outcome="restarted" if running and force else "already_running" if running else "started",
+        outcome="already_running" if kind == "running" else kind,
         last_success=before.succeeded_at,
         last_failure=before.failed_at,
         warning=warning,
+        baseline=baseline_of([(before, kind)], now),
     )
 
 

@@ -77,6 +77,62 @@ async def test_a_running_sync_is_left_alone_unless_forced(
     assert await _state(api, "busy_bee") == "scheduled"
 
 
+@pytest.mark.parametrize(
+    ("word", "left"),
+    [
+        ("COMPLETED", ("COMPLETED", "scheduled", {"succeeded_at"})),
+        ("FAILURE", ("FAILURE", "scheduled", {"failed_at"})),
+        ("CANCELED", ("CANCELED", "scheduled", set())),
+        ("INCOMPLETE", ("INCOMPLETE", "scheduled", set())),
+        ("RESCHEDULED", ("RESCHEDULED", "rescheduled", set())),
+        ("PAUSED", ("PAUSED", "paused", set())),
+        ("BROKEN", ("INCOMPLETE", "scheduled", set())),
+    ],
+)
+async def test_a_sync_can_be_told_how_to_end(
+    api: httpx.AsyncClient, sandbox: Sandbox, wait: Wait, word: str, left: tuple[str, str, set[str]]
+) -> None:
+    """When and why as well; the next one ends as usual."""
+    before = await _data(api, "solid_anchor")
+    sandbox.script("solid_anchor", word, seconds=20, reason="So it was told")
+    await api.post(f"{ROOT}/solid_anchor/sync", json={})
+    wait(19)
+    assert await _state(api, "solid_anchor") == "syncing"
+    wait(1)
+    after = await _data(api, "solid_anchor")
+    syncs = (await api.get(f"{ROOT}/solid_anchor/sync-history")).json()["data"]["items"]
+
+    changed = {key for key in ("succeeded_at", "failed_at") if after[key] != before[key]}
+    assert (syncs[0]["status"], after["status"]["sync_state"], changed) == left
+    assert syncs[0]["end"] == "2026-03-10T12:00:20.000000Z"
+    assert ("reason" in syncs[0]) is (word != "COMPLETED")
+    assert (after["paused"], after["status"]["setup_state"] == "broken") == (
+        word == "PAUSED",
+        word == "BROKEN",
+    )
+    later = after["status"]["rescheduled_for"]
+    assert later == ("2026-03-10T13:00:20.000000Z" if word == "RESCHEDULED" else None)
+
+
+async def test_syncs_that_were_told_how_to_end_do_so_in_turn(
+    api: httpx.AsyncClient, sandbox: Sandbox, wait: Wait
+) -> None:
+    """One that never begins stops a running one all the same, if it was forced."""
+    for word in ("COMPLETED", "NEVER", "FAILURE"):
+        sandbox.script("failing_fox", word)
+    states = []
+    for _ in range(4):
+        await api.post(f"{ROOT}/failing_fox/sync", json={"force": True})
+        states.append(await _state(api, "failing_fox"))
+        wait(1)
+    wait(6)
+    syncs = (await api.get(f"{ROOT}/failing_fox/sync-history")).json()["data"]["items"]
+
+    assert states == ["syncing", "scheduled", "syncing", "syncing"]
+    assert [sync["status"] for sync in syncs[:3]] == ["FAILURE", "CANCELED", "CANCELED"]
+    assert syncs[0]["end"] == "2026-03-10T12:00:09.000000Z"
+
+
 async def test_a_paused_connection_says_success_and_rests(
     api: httpx.AsyncClient, wait: Wait
 ) -> None:

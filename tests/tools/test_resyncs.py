@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from mcp_server.sandbox import Fault, Sandbox
+from mcp_server.tools.baselines import read
 from tests.support import Caller, Clock, Connect, changes
 
 ORDERS = {"connector_id": "solid_anchor", "scope": "tables", "tables": {"public": ["orders"]}}
@@ -83,6 +84,51 @@ async def test_a_resync_runs_and_its_end_shows(
     assert (during["sync_state"], during["is_historical_sync"]) == ("syncing", True)
     assert after["is_historical_sync"] is False
     assert after["last_success"] > started["last_success"]
+    assert len(changes(sandbox)) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "historical"),
+    [
+        (WHOLE, "started", True),
+        (ORDERS, "started", False),
+        ({**WHOLE, "connector_id": "dusty_canyon"}, "held", True),
+        ({**WHOLE, "connector_id": "busy_bee"}, "started", True),
+    ],
+)
+async def test_a_resync_comes_with_the_baseline_its_end_is_judged_against(
+    caller: Caller, clock: Clock, arguments: dict[str, Any], kind: str, *, historical: bool
+) -> None:
+    """Fivetran finished what ran before: that end is none of the resync's."""
+    clock.wait(10)
+    answer = await caller.ok("resync_connector", **arguments, confirm=True)
+
+    (known,) = read(answer["baseline"], clock.now())
+    assert (known.kind, known.historical, known.triggered) == (kind, historical, clock.now())
+    finished = known.ended_before == clock.now()
+    assert finished is (arguments["connector_id"] == "busy_bee")
+    assert answer["next_step"].endswith(
+        "wait_for_sync with baselines=[baseline] tells how it ends."
+    )
+    assert answer["next_step"].startswith("After resume_connector") is (kind == "held")
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_a_resync_whose_predecessor_has_not_ended_waits_behind_it(
+    caller: Caller, sandbox: Sandbox, clock: Clock, status: int
+) -> None:
+    """Or may do so, if it cannot be seen: that is no failure of the resync."""
+    before = sandbox.connections["busy_bee"]
+    body = {"data": {**before, "status": {**before["status"]}}} if status == 200 else None
+    sandbox.fail(Fault(method="GET", path=".*/busy_bee", status=200, body={"data": {**before}}))
+    sandbox.fail(Fault(method="GET", path=".*/busy_bee", status=status, body=body))
+
+    answer = await caller.ok(
+        "resync_connector", connector_id="busy_bee", scope="connector", confirm=True
+    )
+
+    (known,) = read(answer["baseline"], clock.now())
+    assert known.kind == "behind"
     assert len(changes(sandbox)) == 1
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from typing_extensions import override
 from mcp_server.sandbox import SANDBOX_KEY, SANDBOX_SECRET, Fault, Sandbox
 from mcp_server.server import build_server
 from mcp_server.settings import load_settings
+from mcp_server.tools.baselines import read
 from tests.support import Caller, Clock, Connect, changes
 
 CONNECTION = "/v1/connections/[^/]+"
@@ -173,7 +175,7 @@ async def test_a_sync_is_followed_to_its_end_by_its_last_success(
     after = await caller.ok("get_sync_status", connector_id="solid_anchor")
 
     assert started["outcome"] == "started"
-    assert "get_sync_status" in started["next_step"]
+    assert started["next_step"] == "wait_for_sync with baselines=[baseline] tells how it ends."
     assert "warning" not in started
     assert changes(sandbox) == [("POST", "/v1/connections/solid_anchor/sync", {"force": False})]
     assert during["state"] == "syncing"
@@ -181,6 +183,28 @@ async def test_a_sync_is_followed_to_its_end_by_its_last_success(
     assert after["state"] == "healthy"
     assert after["last_success"] > started["last_success"]
     assert after["seconds_since_success"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        ({"connector_id": "solid_anchor", "force": True}, "started"),
+        ({"connector_id": "busy_bee"}, "running"),
+        ({"connector_id": "busy_bee", "force": True}, "restarted"),
+    ],
+)
+async def test_a_sync_comes_with_the_baseline_its_end_is_judged_against(
+    caller: Caller, sandbox: Sandbox, clock: Clock, arguments: dict[str, Any], kind: str
+) -> None:
+    """Taken before the trigger: what had ended, when that was, and what ran."""
+    connector_id = arguments["connector_id"]
+    ended = sandbox.connections[connector_id]["succeeded_at"]
+    answer = await caller.ok("sync_connector", **arguments)
+
+    (known,) = read(answer["baseline"], clock.now())
+    assert (known.connector_id, known.kind, known.triggered) == (connector_id, kind, clock.now())
+    assert known.ended_before == datetime.fromisoformat(ended)
+    assert known.historical is False
 
 
 async def test_a_sync_that_fails_moves_the_last_failure(caller: Caller, clock: Clock) -> None:
