@@ -221,37 +221,48 @@ async def print_sizes() -> None:
     out.print(answers)
 
 
+QUESTIONS: Final[dict[str, dict[str, Any]]] = {
+    "triage_connectors": {},
+    "list_connectors": {"state": "unhealthy"},
+    "find_tables": {"pattern": "orders"},
+    "bulk_update": {"action": "pause", "service": "google_ads", "max_targets": 500},
+}
+"""What people ask of a whole account."""
+
+
 async def print_growth() -> None:
-    """Print how the answer about a whole account grows with it: requests, tokens, memory, time."""
-    table = Table("triage_connectors", "requests", "tokens", "peak with the upstream's", "time")
-    for count in FLEETS:
-        sandbox = Sandbox(connections=count)
-        upstream = httpx.ASGITransport(app=sandbox.app)
-        async with Client(build_server(sandbox_settings(), upstream=upstream)) as client:
-            await client.call_tool("triage_connectors", {})
-            sandbox.requests.clear()
-            start = time.perf_counter()
-            result = await client.call_tool("triage_connectors", {})
-            took = time.perf_counter() - start
-            requests = len(sandbox.requests)
-            tracemalloc.start()
-            await client.call_tool("triage_connectors", {})
-            _, peak = tracemalloc.get_traced_memory()
-            tracemalloc.stop()
-        table.add_row(
-            f"{count} connectors",
-            str(requests),
-            str(size(result.structured_content)),
-            f"{peak / 2**20:.1f} MiB",
-            f"{took * 1e3:.0f} ms",
-        )
+    """Print how answers about a whole account grow with it: requests, tokens, memory, time."""
+    table = Table("tool", "connectors", "requests", "tokens", "peak with the upstream's", "time")
+    for tool, arguments in QUESTIONS.items():
+        for count in FLEETS:
+            table.add_row(tool, str(count), *await grow(tool, arguments, count))
     out.print(table)
 
 
-def sandbox_settings() -> Any:
+async def grow(tool: str, arguments: dict[str, Any], count: int) -> tuple[str, ...]:
+    """Ask once to warm up, once for the time, once for the memory."""
+    sandbox = Sandbox(connections=count)
+    upstream = httpx.ASGITransport(app=sandbox.app)
+    async with Client(build_server(sandbox_settings("write"), upstream=upstream)) as client:
+        await client.call_tool(tool, arguments)
+        sandbox.requests.clear()
+        start = time.perf_counter()
+        result = await client.call_tool(tool, arguments)
+        took = time.perf_counter() - start
+        requests = len(sandbox.requests)
+        tracemalloc.start()
+        await client.call_tool(tool, arguments)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    answered = result.structured_content or result.content[0].model_dump()
+    memory, milliseconds = f"{peak / 2**20:.1f} MiB", f"{took * 1e3:.0f} ms"
+    return str(requests), str(size(answered)), memory, milliseconds
+
+
+def sandbox_settings(mode: str = "read-only") -> Any:
     """Make settings for the made-up account."""
     return load_settings(
-        sandbox=True, api_key=SANDBOX_KEY, api_secret=SANDBOX_SECRET, log_level="error"
+        sandbox=True, mode=mode, api_key=SANDBOX_KEY, api_secret=SANDBOX_SECRET, log_level="error"
     )
 
 

@@ -13,6 +13,9 @@ from typing_extensions import override
 
 from mcp_server.toolkit import Result, Spec
 
+FEW_LEFT: Final = "few_requests_left"
+"""What any answer can also have: which of the account's limits is nearly used up."""
+_FEW_LEFT: Final = {"type": "string"}
 _STRUCTURED: Final = frozenset({"object", "array"})
 
 
@@ -71,7 +74,10 @@ def outline(result: type[Result]) -> dict[str, Any]:
     """
     return {
         "type": "object",
-        "properties": {name: _shape(each.annotation) for name, each in result.model_fields.items()},
+        "properties": {
+            **{name: _shape(each.annotation) for name, each in result.model_fields.items()},
+            FEW_LEFT: _FEW_LEFT,
+        },
     }
 
 
@@ -86,7 +92,8 @@ def _shape(annotation: Any) -> dict[str, Any]:
     if kind is Literal:
         return {"type": _JSON_TYPES[type(inner[0])]}
     if kind is list:
-        return {"type": "array", "items": _shape(inner[0])}
+        items = _shape(inner[0])
+        return {"type": "array"} if items == {"type": "object"} else {"type": "array", "items": items}
     if kind is dict or issubclass(annotation, BaseModel):
         return {"type": "object"}
     return {"type": _JSON_TYPES[annotation]}
@@ -112,7 +119,10 @@ def _only(variants: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 @cache
 def whole_schema(spec: Spec) -> dict[str, Any]:
     """Describe all of an answer."""
-    return tidy(spec.result.model_json_schema(mode="serialization"))
+    schema = tidy(spec.result.model_json_schema(mode="serialization"))
+    about = "Only when less than a quarter of one of the account's limits is left: which."
+    schema["properties"][FEW_LEFT] = {**_FEW_LEFT, "description": about}
+    return schema
 
 
 @cache

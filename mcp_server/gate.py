@@ -22,7 +22,7 @@ from pydantic import InstanceOf, ValidationError
 from typing_extensions import override
 
 from mcp_server import failures
-from mcp_server.contract import accepted, answer_fields, build
+from mcp_server.contract import FEW_LEFT, accepted, answer_fields, build
 from mcp_server.policy import Mode, check_effect, check_tool, is_offered
 from mcp_server.toolkit import (
     Effect,
@@ -184,7 +184,8 @@ class GatedTool(Tool):
         if isinstance(result, InputRequiredResult):
             return result
         self._log_call(arguments, started, None)
-        return answer(result, self._secrets(arguments), answer_fields(self.spec))
+        few = getattr(context.request_context.lifespan_context, FEW_LEFT, None)
+        return answer(result, self._secrets(arguments), answer_fields(self.spec), few)
 
     def _explain(self, error: Exception, arguments: Mapping[str, Any]) -> ToolFailure:
         cause = error.__cause__ if isinstance(error, ToolError) else error
@@ -215,10 +216,15 @@ class GatedTool(Tool):
 
 
 def answer(
-    result: Result, secrets: frozenset[str] = frozenset(), fields: frozenset[str] = frozenset()
+    result: Result,
+    secrets: frozenset[str] = frozenset(),
+    fields: frozenset[str] = frozenset(),
+    few_requests_left: str | None = None,
 ) -> CallToolResult:
     """Say the same twice: hosts show the model either the structure or the text."""
     content = hide(result.model_dump(mode="json", exclude_none=True), secrets, fields)
+    if few_requests_left:
+        content[FEW_LEFT] = few_requests_left
     return CallToolResult(content=[_text(content)], structured_content=content)
 
 

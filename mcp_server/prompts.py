@@ -89,7 +89,7 @@ JOBS: Final = (
                 " none in this chat."
             ),
             "Make the change, then `run_setup_tests` and `sync_connector`.",
-            "`get_sync_status` every minute until the sync has ended; tell me how.",
+            "`wait_for_sync` with the baseline it gave, until the sync has ended; tell me how.",
         ),
     ),
     Job(
@@ -114,7 +114,7 @@ JOBS: Final = (
                 " `approve_trust`."
             ),
             "`get_schema_config`: ask me what is to sync, then `update_schema_config`.",
-            "`resume_connector`, then `get_sync_status` until the first sync has ended.",
+            "`resume_connector`, `sync_connector`, then `wait_for_sync` until it has ended.",
         ),
     ),
     Job(
@@ -141,7 +141,11 @@ JOBS: Final = (
         name="review_personal_data",
         title="Review what is synced for personal data",
         goal="Review what the connector {connector} syncs for personal data.",
-        arguments=(_CONNECTOR,),
+        arguments=(
+            _CONNECTOR,
+            Argument("schema", "Only this schema of the source.", required=False),
+        ),
+        given="Only its schema {schema}.",
         steps=(
             _FIND,
             "`get_schema_config` of all enabled tables, to the end.",

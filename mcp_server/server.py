@@ -1,6 +1,6 @@
 """The composition root: settings in, server out. The only module that knows all others."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from functools import cached_property
@@ -9,20 +9,25 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx
 from mcp.server.caching import CacheHint
+from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp_types import CallToolResult, GetPromptResult, InputRequiredResult
+from pydantic import AnyUrl
 from typing_extensions import override
 
 from mcp_server import __version__
-from mcp_server.fivetran import Fivetran, Transport
+from mcp_server.completions import Completer
+from mcp_server.fivetran import Budget, Fivetran, Transport
 from mcp_server.fivetran.transport import CONNECT_TIMEOUT, only_reads
 from mcp_server.gate import Gate, GatedTool
 from mcp_server.policy import Mode
 from mcp_server.prompts import prompts, unknown_prompt
-from mcp_server.resources import add_resources
+from mcp_server.resources import ADDRESSES, READING, add_resources
+from mcp_server.settings import TOOLSETS as TOOLSET_NAMES
 from mcp_server.settings import Settings
-from mcp_server.toolkit import Secrets, Spec
+from mcp_server.toolkit import Secrets, ServerInfo, Spec
 from mcp_server.tools import TOOLSETS
+from mcp_server.unanswered import Unanswered
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver.tools import Tool
@@ -47,8 +52,15 @@ class App:
     Hosts start servers only to list their tools, and opening the client reads every certificate.
     """
 
-    def __init__(self, open_client: Callable[[AsyncExitStack], Fivetran], secrets: Secrets) -> None:
+    def __init__(
+        self,
+        open_client: Callable[[AsyncExitStack], Fivetran],
+        secrets: Secrets,
+        about: ServerInfo,
+    ) -> None:
         self.secrets = secrets
+        self.about = about
+        self.unanswered = Unanswered()
         self._open_client = open_client
         self._opened = AsyncExitStack()
 
@@ -56,6 +68,12 @@ class App:
     def fivetran(self) -> Fivetran:
         """The API client of this process."""
         return self._open_client(self._opened)
+
+    @property
+    def few_requests_left(self) -> str | None:
+        """Which of the account's limits is nearly used up, if any is."""
+        low = self.fivetran.budget.low if "fivetran" in vars(self) else None
+        return f"{low.name}: {low.amount}" if low else None
 
     async def aclose(self) -> None:
         """Close the client, if there is one."""
@@ -75,7 +93,17 @@ class FivetranServer(MCPServer[App]):
         self._prompts = [prompt.name for prompt in jobs]
         for prompt in jobs:
             self.add_prompt(prompt)
-        add_resources(self)
+        add_resources(self, gate, specs)
+        self.apps: list[App] = []
+        """Those whose lifespan lasts: one, but for servers within a process of many clients."""
+        asked = {prompt.name: [a.name for a in prompt.arguments or []] for prompt in jobs}
+        completer = Completer(
+            gate,
+            specs,
+            {**{name: frozenset(each) for name, each in asked.items()}, **ADDRESSES},
+            lambda: self.apps[-1].fivetran,
+        )
+        self.completion()(completer)  # type: ignore[no-untyped-call] # the SDK declares no types here
         self.closed = anyio.Event()
         """Set when the lifespan has ended."""
 
@@ -98,6 +126,16 @@ class FivetranServer(MCPServer[App]):
             raise unknown_prompt(name, self._prompts)
         return await super().get_prompt(name, arguments, context)
 
+    @override
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[App, Any] | None = None
+    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        token = READING.set(context or Context(mcp_server=self))
+        try:
+            return await super().read_resource(uri, context)
+        finally:
+            READING.reset(token)
+
 
 def all_specs() -> list[Spec]:
     """Every declared tool, in the order in which they are listed."""
@@ -117,19 +155,28 @@ def build_server(
     vault = settings.vault()
     gate = Gate(mode=settings.mode_in_force, toolsets=settings.toolset_names, vault=vault)
     secrets = Secrets(vault, literals=settings.literal_secrets == "allow")
+    about = ServerInfo(
+        version=__version__,
+        mode=gate.mode.word,
+        toolsets=tuple(name for name in TOOLSET_NAMES if name in gate.toolsets),
+        toolsets_off=tuple(name for name in TOOLSET_NAMES if name not in gate.toolsets),
+    )
 
     def open_client(opened: AsyncExitStack) -> Fivetran:
         http = http_client(settings, upstream)
         opened.push_async_callback(http.aclose)
-        transport = Transport(http, deadline=settings.timeout)
+        budget = Budget(lambda: now().timestamp()) if now else Budget()
+        transport = Transport(http, deadline=settings.timeout, budget=budget)
         return Fivetran(transport, now=now) if now else Fivetran(transport)
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[App]) -> AsyncIterator[App]:
-        app = App(open_client, secrets)
+        app = App(open_client, secrets, about)
+        server.apps.append(app)
         try:
             yield app
         finally:
+            server.apps.remove(app)
             await app.aclose()
             server.closed.set()
 

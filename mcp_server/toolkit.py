@@ -25,6 +25,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from pydantic_core import PydanticCustomError
 
 from mcp_server.fivetran import Fivetran as Client
+from mcp_server.unanswered import Unanswered
 from mcp_server.vault import Vault
 
 T = TypeVar("T")
@@ -138,6 +139,16 @@ class Secrets:
     """Whether they may also be written out in the arguments."""
 
 
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """What a server is and may do."""
+
+    version: str
+    mode: str
+    toolsets: tuple[str, ...]
+    toolsets_off: tuple[str, ...]
+
+
 class Holder(Protocol):
     """What a server's lifespan yields, as far as tools go."""
 
@@ -149,6 +160,21 @@ class Holder(Protocol):
     @property
     def secrets(self) -> Secrets:
         """How credentials get into a configuration."""
+        ...
+
+    @property
+    def about(self) -> ServerInfo:
+        """What this server is and may do."""
+        ...
+
+    @property
+    def few_requests_left(self) -> str | None:
+        """Which of the account's limits is nearly used up, if any is."""
+        ...
+
+    @property
+    def unanswered(self) -> Unanswered:
+        """What became of calls that were interrupted."""
         ...
 
 
@@ -176,6 +202,43 @@ async def _secrets(ctx: Context[Holder, Any]) -> Secrets:
 
 SecretSource = Annotated[Secrets, Resolve(_secrets)]
 """Where named credentials come from, injected."""
+
+
+async def _about(ctx: Context[Holder, Any]) -> ServerInfo:
+    return ctx.request_context.lifespan_context.about
+
+
+Server = Annotated[ServerInfo, Resolve(_about)]
+"""What the server is and may do, injected."""
+
+
+async def _unanswered(ctx: Context[Holder, Any]) -> Unanswered:
+    return ctx.request_context.lifespan_context.unanswered
+
+
+Unheard = Annotated[Unanswered, Resolve(_unanswered)]
+"""What became of calls that were interrupted, injected."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallerInfo:
+    """What is known of the client that makes a call."""
+
+    protocol: str | None
+    can: tuple[str, ...]
+    """The capabilities that it declares."""
+
+
+async def _caller(ctx: Context[Holder, Any]) -> CallerInfo:
+    offered = ctx.client_capabilities
+    return CallerInfo(
+        protocol=ctx.protocol_version,
+        can=tuple(offered.model_dump(by_alias=True, exclude_none=True)) if offered else (),
+    )
+
+
+Caller = Annotated[CallerInfo, Resolve(_caller)]
+"""What is known of the client, injected."""
 
 
 async def _progress(ctx: Context[Holder, Any]) -> Reporter:
@@ -216,13 +279,13 @@ GroupId = Annotated[
 NameContains = Annotated[
     str, Field(min_length=1, max_length=200, description="Part of the name, in any case.")
 ]
-Limit = Annotated[int, Field(ge=1, le=500, description="Most rows to return."), Whole]
+Limit = Annotated[int, Field(ge=1, le=500, description="Most rows."), Whole]
 CursorText = Annotated[
     str,
     Field(
         min_length=1,
         max_length=2000,
-        description="`next_cursor` of the previous, otherwise equal call.",
+        description="`next_cursor` of the previous, equal call.",
     ),
 ]
 SourceName = Annotated[
@@ -231,9 +294,7 @@ SourceName = Annotated[
 ]
 Confirm = Annotated[
     bool,
-    Field(
-        description="False: only a preview, nothing is changed. True after a person agreed to it."
-    ),
+    Field(description="False: only a preview. True: after a person agreed to it."),
 ]
 Minutes = Annotated[
     Literal[1, 5, 15, 30, 60, 120, 180, 360, 480, 720, 1440],

@@ -19,11 +19,14 @@ from mcp_server.toolkit import Effect
 VERBS = frozenset(
     {
         "approve",
+        "bulk",
+        "compare",
         "create",
         "delete",
         "describe",
         "dismiss",
         "drop",
+        "find",
         "get",
         "list",
         "move",
@@ -38,6 +41,7 @@ VERBS = frozenset(
         "sync",
         "triage",
         "update",
+        "wait",
     }
 )
 TOOLS = {tool.name: tool for tool in catalogue.tools()}
@@ -128,8 +132,9 @@ def test_answers_are_described_as_objects_without_unions(tool: GatedTool) -> Non
 
 
 def shape(schema: Any) -> dict[str, Any]:
-    """Take the type of a field, and of its items."""
-    return {k: shape(v) if k == "items" else v for k, v in schema.items() if k in {"type", "items"}}
+    """Take the type of a field, and of its items if they are plain."""
+    items = {"items": shape(schema["items"])} if "items" in schema else {}
+    return {"type": schema["type"], **(items if items.get("items") != {"type": "object"} else {})}
 
 
 @each_tool

@@ -21,18 +21,20 @@ from mcp_server.server import all_specs
 from mcp_server.settings import TOOLSETS
 from mcp_server.toolkit import Confirm, Effect, Maybe, Plan, Preview, Result, Target, Toolset
 from mcp_server.vault import Vault
-from tests.support import HOSTILE, Caller, Connect, text_of
+from tests.support import HOSTILE, Caller, Clock, Connect, text_of
 
 EVERY = frozenset({*TOOLSETS, "test"})
 SPECS = {spec.name: spec for spec in all_specs()}
 # Enough to pass the schema of each tool, but for the id.
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "approve_trust": {"kind": "certificate", "hash": "x"},
+    "bulk_update": {"action": "pause"},
     "create_connect_card": {"redirect_uri": "https://app.example"},
     "create_connector": {"service": "postgres", "config": {"schema_prefix": "x"}},
     "describe_connector_type": {"service": "postgres"},
     "dismiss_warnings": {"codes": ["resync_table_warning"]},
     "drop_columns": {"columns": {"public": {"orders": ["note"]}}},
+    "find_tables": {"pattern": "orders"},
     "get_move_status": {"job_id": "x"},
     "list_trusted": {"kind": "certificate"},
     "move_connector": {"group_id": "north_pine", "sync_behavior": "CONTINUE"},
@@ -44,6 +46,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "set_sync_frequency": {"minutes": 60},
     "update_connector": {"paused": True},
     "update_schema_config": {"schema_change_handling": "BLOCK_ALL"},
+    "wait_for_sync": {"connector_ids": ["solid_anchor"]},
 }
 IDS = {
     name: id_
@@ -147,9 +150,15 @@ async def test_a_hostile_id_is_refused_by_every_tool_before_anything_is_sent(
         assert len(error["message"]) < 300
     assert SPECS.keys() - IDS.keys() == {
         "describe_connector_type",
+        "get_server_status",
         "list_groups",
         "search_connector_types",
+        "wait_for_sync",
     }, "the others take the id of a connector or group"
+    for tool, rest in (("wait_for_sync", {}), ("bulk_update", {"action": "pause"})):
+        error = await caller.error(tool, connector_ids=[value], **rest)
+        assert error["code"] == "invalid_arguments"
+        assert "connector_ids.0: has not the form of one" in error["message"]
     assert not sandbox.requests
 
 
@@ -171,9 +180,10 @@ async def test_wrong_arguments_are_named_with_their_fix_by_every_tool(
     if required:
         told = (await caller.error(tool))["message"]
         assert all(f"{name}: is required" in told for name in required)
-    typo = next(iter(properties)) + "x"
-    error = await caller.error(tool, **{typo: "x"})
-    assert f"{typo}: unknown, did you mean {next(iter(properties))}?" in error["message"]
+    for name in [*properties][:1]:
+        error = await caller.error(tool, **{f"{name}x": "x"})
+        assert f"{name}x: unknown, did you mean {name}?" in error["message"]
+    assert "zzz: unknown" in (await caller.error(tool, zzz=1))["message"]
 
     assert not sandbox.requests
 
@@ -267,7 +277,8 @@ async def arguments_for(tool: str, caller: Caller, sandbox: Sandbox) -> dict[str
 
 def test_every_tool_that_can_be_destructive_is_tried_here() -> None:
     """A new one must not be forgotten."""
-    assert set(DESTRUCTIVE) == {name for name, spec in SPECS.items() if spec.is_planned}
+    planned = {name for name, spec in SPECS.items() if spec.is_planned}
+    assert {*DESTRUCTIVE} | {"bulk_update"} == planned, "its previews are of many; see its tests"
 
 
 @pytest.mark.parametrize("tool", DESTRUCTIVE)
@@ -381,12 +392,8 @@ async def test_text_from_fivetran_is_cleaned_and_short(caller: Caller, sandbox: 
         (Fault(status=302, times=9, headers={"Location": "x"}), "upstream_error", False),
     ],
 )
-async def test_each_failure_says_what_happened_to_what_and_what_to_do(
-    fault: Fault,
-    code: str,
-    retryable: bool,
-    caller: Caller,
-    sandbox: Sandbox,
+async def test_each_failure_says_what_happened_to_what_and_what_to_do(  # noqa: PLR0913, PLR0917 -- a table's columns
+    fault: Fault, code: str, retryable: bool, caller: Caller, sandbox: Sandbox, clock: Clock
 ) -> None:
     """By status; the server lives on."""
     sandbox.fail(fault)
@@ -399,6 +406,7 @@ async def test_each_failure_says_what_happened_to_what_and_what_to_do(
     assert "get_connector of connector 'solid_anchor'" in error["message"]
     if code == "rate_limited":
         assert error["retry_after_seconds"] == 1800
+        clock.wait(1800)
     assert await caller.ok("get_connector", connector_id="solid_anchor")
 
 
@@ -671,3 +679,17 @@ async def test_a_refused_tool_is_logged_without_the_text_that_was_asked_for(
         ("delete_connector", "mode_forbids"),
         (None, "unknown_tool"),
     ]
+
+
+# --- being a good guest ---
+
+
+async def test_an_answer_says_when_less_than_a_quarter_of_a_limit_is_left(
+    caller: Caller, sandbox: Sandbox
+) -> None:
+    """Which one, and how much; before that it costs nothing."""
+    sandbox.limit_requests(40)
+    for _ in range(30):
+        assert "few_requests_left" not in await caller.ok("list_groups")
+
+    assert (await caller.ok("list_groups"))["few_requests_left"] == "all/hour: 9 of 40"

@@ -15,6 +15,7 @@ GIVEN = {
     "connector": "pg_shop",
     "group": "Marketing",
     "reason": "rows are missing",
+    "schema": "public",
     "source": "our shop",
 }
 WHOLE = {job.name: {a.name: GIVEN[a.name] for a in job.arguments} for job in JOBS}

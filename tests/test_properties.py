@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 from mcp_server.catalogue import tools
 from mcp_server.sandbox import Fault, Sandbox
 from mcp_server.sandbox.routes import ROUTES
-from mcp_server.tools import state_changes
-from tests.support import HOSTILE, serve, text_of
+from mcp_server.tools import state_changes, waiting
+from tests.support import HOSTILE, Clock, serve, text_of
 
 TOOLS = {tool.name: tool for tool in tools()}
 C = "v1/connections/*"
@@ -26,6 +26,7 @@ WRITES: dict[str, set[tuple[str, str]]] = {
         ("POST", f"{C}/fingerprints"),
         ("POST", f"{C}/test"),
     },
+    "bulk_update": {("PATCH", C), ("POST", f"{C}/sync")},
     "create_connect_card": {("POST", f"{C}/connect-card")},
     "create_connector": {("POST", "v1/connections")},
     "delete_connector": {("DELETE", C)},
@@ -137,10 +138,16 @@ def routes_of(path: str) -> list[str]:
 @given(data=st.data())
 @steady
 async def test_no_argument_makes_a_tool_send_anything_but_its_own_requests(
-    tool: str, data: st.DataObject
+    tool: str, data: st.DataObject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its own method and path, the names in it being arguments; and unconfirmed, no change."""
-    given, sandbox = data.draw(arguments(tool)), Sandbox()
+    given, clock = data.draw(arguments(tool)), Clock()
+    sandbox = Sandbox(now=clock.now)
+
+    async def rest(seconds: float) -> None:
+        clock.wait(seconds)
+
+    monkeypatch.setattr(waiting, "rest", rest)
 
     async with Client(serve(sandbox)) as client:
         result = await client.call_tool(tool, given)

@@ -5,6 +5,7 @@ Each toolset has a module of its name (`types`: `connector_types`); the others a
 
 from mcp_server.tools import (
     advanced,
+    bulk,
     column_drops,
     connect_cards,
     connector_types,
@@ -16,12 +17,16 @@ from mcp_server.tools import (
     problems,
     resyncs,
     schema_changes,
+    schema_diff,
     schemas,
+    server_status,
     setup,
     setup_tests,
     state_changes,
     syncs,
+    table_search,
     trust,
+    waiting,
 )
 
 TOOLSETS = (
@@ -38,6 +43,7 @@ TOOLSETS = (
 
 __all__ = [
     "TOOLSETS",
+    "bulk",
     "column_drops",
     "connect_cards",
     "history",
@@ -45,7 +51,11 @@ __all__ = [
     "problems",
     "resyncs",
     "schema_changes",
+    "schema_diff",
+    "server_status",
     "setup_tests",
     "state_changes",
+    "table_search",
     "trust",
+    "waiting",
 ]

@@ -1,0 +1,39 @@
+"""Reports of interrupted calls, which wait for somebody to ask."""
+
+from datetime import UTC, datetime, timedelta
+
+from mcp_server.unanswered import FORGOTTEN, MOST_KEPT, Unanswered
+
+NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+
+
+def test_a_report_is_handed_out_once_and_only_to_who_asks_about_the_same() -> None:
+    """The oldest first."""
+    unanswered = Unanswered()
+    for about, report in (("a", "first"), ("b", "other"), ("a", "second")):
+        unanswered.keep(about, report, NOW)
+
+    assert unanswered.take("c", NOW) is None
+    assert unanswered.waiting("a", NOW) == 2
+    assert [unanswered.take("a", NOW) for _ in range(3)] == ["first", "second", None]
+    assert unanswered.waiting("b", NOW) == 1
+
+
+def test_reports_are_forgotten_after_an_hour() -> None:
+    """By then the account tells more than they do."""
+    unanswered = Unanswered()
+    unanswered.keep("a", "old", NOW)
+    unanswered.keep("a", "new", NOW + timedelta(minutes=30))
+
+    assert unanswered.waiting("a", NOW + FORGOTTEN) == 2
+    assert unanswered.take("a", NOW + FORGOTTEN + timedelta(seconds=1)) == "new"
+
+
+def test_only_so_many_are_kept() -> None:
+    """The oldest make room."""
+    unanswered = Unanswered()
+    for number in range(MOST_KEPT + 3):
+        unanswered.keep("a", number, NOW)
+
+    assert unanswered.waiting("a", NOW) == MOST_KEPT
+    assert unanswered.take("a", NOW) == 3
