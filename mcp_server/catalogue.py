@@ -110,7 +110,11 @@ def _first_line(spec: Spec) -> str:
 def _mode(spec: Spec) -> str:
     mode = needed_mode(spec.effect)
     confirm = ", `confirm`" if mode is Mode.FULL else ""
-    partly = "; `full` and `confirm` for some arguments" if spec.is_planned and not confirm else ""
+    partly = ""
+    if spec.is_planned and not confirm:
+        more = needed_mode(spec.confirmed_effect)
+        also = "" if more is mode else f"`{more.word}` and "
+        partly = f"; {also}`confirm` for some arguments"
     extra = "" if spec.toolset in USUAL else f"; toolset `{spec.toolset}`"
     return f"`{mode.word}`{confirm}{partly}{extra}"
 

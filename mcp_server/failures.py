@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -14,6 +15,8 @@ _log = structlog.stdlib.get_logger("mcp_server.failures")
 
 LONGEST_API_MESSAGE: Final = 300
 LONGEST_CODE: Final = 60
+LONGEST_IN_ROW: Final = 160
+"""Characters of Fivetran's message where there may be many."""
 
 _LOOK: Final = (
     "Look first at what would show it (get_connector, get_connector_problems, get_schema_config,"
@@ -113,7 +116,7 @@ _MEANINGS: Final[tuple[tuple[type[errors.FivetranError], str, str, str], ...]] =
         errors.ConflictError,
         "conflict",
         "Its present state does not allow this, often because a sync is running",
-        "See get_sync_status; wait for the sync or use pause_connector, then call again.",
+        "See get_sync_status; wait_for_sync or pause_connector, then call again.",
     ),
     (
         errors.RateLimitedError,
@@ -152,9 +155,7 @@ def explain(
             f"{spec.name} failed for a reason of the server's own",
             hint=f"The server's log has the details. {_LOOK}",
         )
-    code, meaning, hint = next(
-        (code, meaning, hint) for kind, code, meaning, hint in _MEANINGS if isinstance(error, kind)
-    )
+    code, meaning, hint = _meaning(error)
     if isinstance(error, errors.InvalidRequestError) and spec.rejected_hint:
         hint = spec.rejected_hint
     api_code = hide(clean(error.api_code, LONGEST_CODE), secrets) if error.api_code else None
@@ -166,6 +167,29 @@ def explain(
         retryable=error.retryable,
         retry_after_seconds=error.retry_after,
         details=_in_fivetrans_words(error),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """A failure in a row of an answer, one among others."""
+
+    code: str
+    retryable: bool
+    message: str
+    """Fivetran's words, or ours where it had none, or did not know either."""
+
+
+def in_brief(error: errors.FivetranError) -> Brief:
+    """Explain a failure of the API client to a caller for whom the call goes on."""
+    code, meaning, _ = _meaning(error)
+    said = None if isinstance(error, errors.OutcomeUnknownError) else error.api_message
+    return Brief(code, error.retryable, clean(scrub(said), LONGEST_IN_ROW) if said else meaning)
+
+
+def _meaning(error: errors.FivetranError) -> tuple[str, str, str]:
+    return next(
+        (code, meaning, hint) for kind, code, meaning, hint in _MEANINGS if isinstance(error, kind)
     )
 
 

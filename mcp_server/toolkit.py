@@ -6,7 +6,7 @@ what the server provides, which the model does not see. Its docstring is what th
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import (
@@ -16,6 +16,7 @@ from typing import (
     Literal,
     Protocol,
     TypeVar,
+    get_args,
 )
 
 from mcp.server.mcpserver import Context
@@ -337,6 +338,13 @@ class Spec:
     def is_planned(self) -> bool:
         """Whether the gate sees a plan, and so may ask for a confirmation."""
         return "plan" in inspect.signature(self.fn).parameters
+
+    @property
+    def confirmed_effect(self) -> Effect:
+        """What it takes to carry out a call that has to be confirmed: the default of its plan."""
+        plan = get_args(inspect.signature(self.fn).parameters["plan"].annotation)[0]
+        defaults: dict[str, Any] = {each.name: each.default for each in fields(plan)}
+        return Effect(defaults["effect"])
 
     @property
     def annotations(self) -> ToolAnnotations:

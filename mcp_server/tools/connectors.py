@@ -1,5 +1,6 @@
 """Tools on connectors as such: find, read, create, change, delete."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
@@ -90,6 +91,32 @@ async def list_connectors(
     wrong in the account: `triage_connectors`. One connector in full: `get_connector`.
     """
     wanted = (name_contains or "").casefold()
+    found = await walk(
+        lambda position: fivetran.connections.page(group_id=group_id, name=schema, cursor=position),
+        filters={"connectors": [group_id, schema, service, state, sync_state, wanted]},
+        cursor=cursor,
+        limit=limit,
+        keep=matching(service=service, state=state, sync_state=sync_state, name_contains=wanted),
+    )
+    if group_id and not found.rows and cursor is None:
+        # An empty list must not hide a wrong id.
+        await check_group(fivetran, group_id)
+    return ConnectorList(
+        connectors=[row(connection, fivetran.now()) for connection in found.rows],
+        complete=found.next_cursor is None,
+        next_cursor=found.next_cursor,
+    )
+
+
+def matching(
+    *,
+    service: str | None = None,
+    state: StateFilter | None = None,
+    sync_state: str | None = None,
+    name_contains: str | None = None,
+) -> Callable[[Connection], bool]:
+    """Make the filter of what Fivetran itself does not filter by; None is any."""
+    wanted = (name_contains or "").casefold()
 
     def keep(connection: Connection) -> bool:
         now = state_of(connection)
@@ -100,24 +127,15 @@ async def list_connectors(
             and (state in {None, now} or (state == "unhealthy" and now not in FINE))
         )
 
-    found = await walk(
-        lambda position: fivetran.connections.page(group_id=group_id, name=schema, cursor=position),
-        filters={"connectors": [group_id, schema, service, state, sync_state, wanted]},
-        cursor=cursor,
-        limit=limit,
-        keep=keep,
-    )
-    if group_id and not found.rows and cursor is None:
-        # An empty list must not hide a wrong id.
-        await _check_group(fivetran, group_id)
-    return ConnectorList(
-        connectors=[row(connection, fivetran.now()) for connection in found.rows],
-        complete=found.next_cursor is None,
-        next_cursor=found.next_cursor,
-    )
+    return keep
 
 
-async def _check_group(fivetran: Client, group_id: str) -> None:
+async def check_group(fivetran: Client, group_id: str) -> None:
+    """Let a group pass that is there, or that the key may not look at.
+
+    Raises:
+        NotFoundError: It is not there.
+    """
     with suppress(ForbiddenError):  # a key may see connectors and no groups
         await fivetran.groups.get(group_id)
 
