@@ -69,3 +69,8 @@ async def caller(connect: Connect) -> AsyncIterator[Caller]:
     """Connect to a server in mode `full`."""
     async with connect() as caller:
         yield caller
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let answers that were looked at be written anew."""
+    parser.addoption("--accept", action="store_true", help="write tests/snapshots anew")

@@ -1,0 +1,35 @@
+"""The server's instructions: short, and true for what it offers."""
+
+import re
+
+import pytest
+
+from mcp_server.catalogue import tools
+from mcp_server.sandbox import Sandbox
+from tests.support import Connect, serve
+
+NAMES = {tool.name for tool in tools()}
+
+
+async def test_they_tell_what_every_model_needs_first(connect: Connect) -> None:
+    """Both words, from a name to an id, what needs a confirmation, how lists go on."""
+    async with connect("full", toolsets="default") as caller:
+        told = caller.client.instructions or ""
+
+    for words in ("connectors", "connections", "list_connectors", "confirm=true", "next_cursor"):
+        assert words in told
+    assert len(told) / 4 < 300
+
+
+@pytest.mark.parametrize("mode", ["read-only", "write", "full"])
+@pytest.mark.parametrize("toolsets", ["default", "syncs", "connectors,fleet", "types"])
+def test_they_name_only_tools_that_are_offered(mode: str, toolsets: str, sandbox: Sandbox) -> None:
+    """In every mode, with all toolsets or few."""
+    server = serve(sandbox, mode, toolsets=toolsets)
+    offered = {tool.name for tool in server._tool_manager.list_tools()}  # noqa: SLF001 -- not async, as its list is
+
+    named = {*re.findall(r"[a-z]+(?:_[a-z]+)+", server.instructions or "")} & NAMES
+
+    assert named <= offered
+    assert ("only reads" in (server.instructions or "")) is (mode == "read-only")
+    assert ("acts at once" in (server.instructions or "")) is (mode == "full")
