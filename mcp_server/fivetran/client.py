@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from mcp_server.fivetran.account import Account
 from mcp_server.fivetran.connections import Connections
 from mcp_server.fivetran.connector_types import ConnectorTypes
 from mcp_server.fivetran.groups import Groups
@@ -20,11 +21,13 @@ def _utc_now() -> datetime:
 class Fivetran:
     """Fivetran's REST API, as one account's key sees it.
 
-    `now` is the clock by which ages are told.
+    `now` is the clock by which ages are told, `budget` what the account's limits leave.
     """
 
     def __init__(self, transport: Transport, *, now: Callable[[], datetime] = _utc_now) -> None:
         self.now = now
+        self.budget = transport.budget
+        self.account = Account(transport)
         self.connections = Connections(transport)
         self.connector_types = ConnectorTypes(transport)
         self.groups = Groups(transport)

@@ -15,6 +15,7 @@ from mcp_server.fivetran.models import (
     Page,
 )
 from mcp_server.fivetran.transport import Transport
+from mcp_server.fivetran.windows import Kind
 
 PAGE_SIZE: Final = 1000
 """The most rows the API gives at once."""
@@ -52,7 +53,9 @@ class Connections:
 
     async def create(self, fields: Mapping[str, Any]) -> ConnectionDetails:
         """Create a connection. Not idempotent: look with `page(group_id, name)` before a retry."""
-        data = await self._transport.change("POST", "connections", body=fields)
+        data = await self._transport.change(
+            "POST", "connections", body=fields, kind=_kind_of(fields)
+        )
         return parse_changed(_details, data)
 
     async def update(self, connection_id: str, **fields: Any) -> ConnectionDetails:
@@ -64,7 +67,9 @@ class Connections:
         that cannot be seen to have, is an error.
         """
         try:
-            data = await self._transport.change("PATCH", "connections", connection_id, body=fields)
+            data = await self._transport.change(
+                "PATCH", "connections", connection_id, body=fields, kind=_kind_of(fields)
+            )
             return parse_changed(_details, data)
         except OutcomeUnknownError as unknown:
             wanted = {key: value for key, value in fields.items() if key != "run_setup_tests"}
@@ -116,7 +121,9 @@ class Connections:
         Trusting approves for good whatever certificate or host key the source presents.
         """
         body = {"trust_certificates": trust_certificates, "trust_fingerprints": trust_fingerprints}
-        data = await self._transport.change("POST", "connections", connection_id, "test", body=body)
+        data = await self._transport.change(
+            "POST", "connections", connection_id, "test", body=body, kind="setup"
+        )
         return parse_changed(_details, data)
 
     async def connect_card(
@@ -143,3 +150,7 @@ class Connections:
         """Read the state that a Function or Connector SDK connection keeps; free JSON."""
         data = await self._transport.get("connections", connection_id, "state")
         return data.get("state")
+
+
+def _kind_of(fields: Mapping[str, Any]) -> Kind:
+    return "all" if fields.get("run_setup_tests") is False else "setup"

@@ -17,6 +17,7 @@
         │   └── SchemaNotReadyError  404 whose code is NotFound_SchemaConfig
         ├── ConflictError       409
         ├── RateLimitedError    429
+        │   └── BudgetError     it would have been 429, so nothing was sent
         └── UpstreamError       5xx, on a read
 
 Every message is written here, from the method, the kind of failure and a number: no text of an
@@ -118,6 +119,10 @@ class RateLimitedError(RefusedError):
     """429: the account's budget is used up. `retry_after` is in seconds, where it was given."""
 
     retryable = True
+
+
+class BudgetError(RateLimitedError):
+    """It would have been 429, so nothing was sent; the limits are the account's."""
 
 
 class UpstreamError(RefusedError):

@@ -259,6 +259,15 @@ class ConnectorTypeDetails(ConnectorType):
     auth: ConfigField = ConfigField()
 
 
+class AccountInfo(Model):
+    """Whose key this is: an account, and its user or system key."""
+
+    account_id: str | None = None
+    account_name: str | None = None
+    user_id: str | None = None
+    system_key_id: str | None = None
+
+
 class Group(Identified):
     """A destination group. Its destination has the same id."""
 

@@ -27,7 +27,15 @@ class Schemas:
     async def columns(self, connection_id: str, schema: str, table: str) -> dict[str, Column]:
         """Read all columns of a table, live from the source."""
         data = await self._transport.get(
-            "connections", connection_id, "schemas", schema, "tables", table, "columns", accept=JSON
+            "connections",
+            connection_id,
+            "schemas",
+            schema,
+            "tables",
+            table,
+            "columns",
+            accept=JSON,
+            kind="source",
         )
         return parse(_columns, data).columns
 
@@ -71,5 +79,6 @@ class Schemas:
             "reload",
             body={"exclude_mode": exclude_mode},
             accept=JSON,
+            kind="source",
         )
         return parse_changed(_config, data)

@@ -3,6 +3,7 @@
 import email.utils
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
@@ -12,10 +13,12 @@ import httpx
 import pydantic_core
 import stamina
 
+from mcp_server.fivetran.budget import Budget
 from mcp_server.fivetran.errors import (
     BY_STATUS,
     BadAnswerError,
     BadSegmentError,
+    BudgetError,
     DeadlineError,
     FivetranError,
     InvalidRequestError,
@@ -30,6 +33,7 @@ from mcp_server.fivetran.errors import (
     UnreachableError,
     UpstreamError,
 )
+from mcp_server.fivetran.windows import Kind
 
 DEADLINE: Final = 90.0
 """Seconds for one request with its retries. The API's own limit is 60, and a pause can take that."""
@@ -38,7 +42,8 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 """The largest answer read, decompressed: some 300,000 tables of a schema configuration."""
 ATTEMPTS: Final = 3
 LONGEST_WAIT: Final = 5.0
-"""The longest `Retry-After` waited for, in seconds; a longer one is the caller's to decide on."""
+"""The longest wait asked for by `Retry-After`, or by the budget, in seconds; a longer one is the
+caller's to decide on."""
 CONCURRENCY: Final = 8
 
 JSON: Final = "application/json"
@@ -91,12 +96,22 @@ async def only_reads(request: httpx.Request) -> None:
         raise ReadOnlyError(f"{request.method} refused: this client only reads")
 
 
+@dataclass(slots=True)
+class _Errand:
+    request: httpx.Request
+    kind: Kind
+    refused: bool = False
+    """Whether its last answer was a 429."""
+
+
 class Transport:
     """Sends requests to one API and one only, over one pool.
 
     A read is tried up to three times on connection errors, short 429s and 502, 503, 504. A change
     is tried again only if it was certainly not carried out (no connection, 429); if its answer is
     lost the caller gets `OutcomeUnknownError`. Redirects are never followed.
+
+    Nothing is sent beyond the account's limits: `kind` says which of them a request counts against.
     """
 
     def __init__(
@@ -106,7 +121,9 @@ class Transport:
         deadline: float = DEADLINE,
         max_bytes: int = MAX_BYTES,
         concurrency: int = CONCURRENCY,
+        budget: Budget | None = None,
     ) -> None:
+        self.budget = budget or Budget()
         self._http = http
         self._deadline = deadline
         self._max_bytes = max_bytes
@@ -122,6 +139,7 @@ class Transport:
         *segments: str,
         params: Mapping[str, str | int] | None = None,
         accept: str = JSON_V2,
+        kind: Kind = "all",
     ) -> dict[str, Any]:
         """Read; the answer's `data`.
 
@@ -129,7 +147,7 @@ class Transport:
             FivetranError: See `mcp_server.fivetran.errors`.
         """
         request = self._request("GET", segments, accept, params=params)
-        return await self._send(request)
+        return await self._send(_Errand(request, kind))
 
     async def change(
         self,
@@ -137,6 +155,7 @@ class Transport:
         *segments: str,
         body: Mapping[str, Any] | None = None,
         accept: str = JSON_V2,
+        kind: Kind = "all",
     ) -> dict[str, Any]:
         """Change something; the answer's `data`, empty where the API sends none.
 
@@ -147,7 +166,7 @@ class Transport:
         """
         json = None if method == "DELETE" else dict(body or {})
         request = self._request(method, segments, accept, json=json)
-        return await self._send(request)
+        return await self._send(_Errand(request, kind))
 
     def _request(
         self, method: str, segments: tuple[str, ...], accept: str, **content: Any
@@ -160,27 +179,25 @@ class Transport:
                 f"{method} was not sent: its URL is too long, or its content is no JSON"
             ) from None
 
-    async def _send(self, request: httpx.Request) -> dict[str, Any]:
+    async def _send(self, errand: _Errand) -> dict[str, Any]:
+        request = errand.request
         retrying = self._retrying_reads if request.method == "GET" else self._retrying_changes
         queued = True
         try:
             with anyio.fail_after(self._deadline):
                 async with self._limiter:
                     queued = False
-                    return await retrying(self._once, request)
+                    return await retrying(self._once, errand)
         except TimeoutError:
             what = f"no answer within {self._deadline:g} seconds"
             if queued:
                 raise DeadlineError(f"{request.method} was not sent: {what} to others") from None
             raise _unanswered(request, DeadlineError, what) from None
 
-    async def _once(self, request: httpx.Request) -> dict[str, Any]:
+    async def _once(self, errand: _Errand) -> dict[str, Any]:
+        request = errand.request
         try:
-            response = await self._http.send(request, stream=True, follow_redirects=False)
-            try:
-                body = await self._read(request, response)
-            finally:
-                await response.aclose()
+            response, body = await self._exchange(errand)
         except _UNSENT:
             raise UnreachableError(f"{request.method} failed: no connection to Fivetran") from None
         except httpx.TimeoutException:
@@ -191,6 +208,24 @@ class Transport:
         except (httpx.HTTPError, httpx.StreamError):
             raise _unanswered(request, UnreachableError, "the connection broke") from None
         return _data(request, response, body)
+
+    async def _exchange(self, errand: _Errand) -> tuple[httpx.Response, bytes]:
+        request = errand.request
+        async with self.budget.spend(
+            errand.kind, longest=LONGEST_WAIT, refused=errand.refused
+        ) as attempt:
+            try:
+                response = await self._http.send(request, stream=True, follow_redirects=False)
+            except _UNSENT:
+                attempt.sent = False
+                raise
+            try:
+                errand.refused = response.status_code == httpx.codes.TOO_MANY_REQUESTS
+                pause = retry_after(response.headers)
+                self.budget.learn(attempt, response.status_code, response.headers, pause)
+                return response, await self._read(request, response)
+            finally:
+                await response.aclose()
 
     async def _read(self, request: httpx.Request, response: httpx.Response) -> bytes:
         body = bytearray()
@@ -260,6 +295,8 @@ def _refusal(
 
 def _backoff_of_change(error: Exception) -> bool | float:
     """Say whether to send a change again: only if it was certainly not carried out."""
+    if isinstance(error, BudgetError):
+        return False
     if isinstance(error, RateLimitedError):
         wait = error.retry_after
         return True if not wait else wait if wait <= LONGEST_WAIT else False

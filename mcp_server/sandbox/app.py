@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mcp_server.sandbox.account import Account
+from mcp_server.sandbox.account import Account, Ending
 from mcp_server.sandbox.calls import (
     Call,
     Received,
@@ -22,7 +22,7 @@ from mcp_server.sandbox.calls import (
     segments,
 )
 from mcp_server.sandbox.faults import Fault, FaultList
-from mcp_server.sandbox.limits import RateLimit
+from mcp_server.sandbox.limits import Plan, RateLimit
 from mcp_server.sandbox.replies import Json, Refusal, Reply
 from mcp_server.sandbox.routes import find
 from mcp_server.sandbox.seed import fill
@@ -91,9 +91,35 @@ class Sandbox:
         """Answer as an account without them: `sync-history`, `warnings`, `errors`; 404 or 403."""
         self._account.withheld.update(dict.fromkeys(endpoints, status))
 
-    def limit_requests(self, hourly: int) -> None:
-        """Allow fewer requests an hour than Fivetran does, and forget those made."""
-        self._limit = RateLimit(hourly)
+    def script(
+        self,
+        connection_id: str,
+        word: str,
+        *,
+        seconds: float | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Decide how the next sync of a connection ends; called again, how the one after it does.
+
+        The words are those of sync history; BROKEN finds the setup broken, NEVER does not begin.
+        """
+        ending = Ending(word, seconds, reason)
+        self._account.backstage[connection_id].endings.append(ending)
+
+    def limit_requests(
+        self,
+        hourly: int | None = None,
+        *,
+        plan: Plan = "standard",
+        source: tuple[int, int] | None = None,
+        setup: tuple[int, int] | None = None,
+    ) -> None:
+        """Set the limits, and forget the requests made.
+
+        Those not named are the plan's; those of source interaction and of setup tests are pairs, by
+        minute and by hour.
+        """
+        self._limit = RateLimit(plan, hourly=hourly, source=source, setup=setup)
 
     async def _serve(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         request = Request(scope, receive)
@@ -122,7 +148,7 @@ class Sandbox:
         try:
             if not received.path.startswith(_PUBLIC):
                 _check_key(received)
-            self._limit.take(self._account.now())
+            self._limit.take(self._account.now(), received)
             route, names = find(received.method, segments(received.path))
             check_accept(received)
             body: Json = {}

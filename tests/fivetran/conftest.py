@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 
+import anyio
 import httpx
 import pytest
 import stamina
@@ -11,6 +12,8 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from mcp_server.fivetran import Fivetran, Transport
 from mcp_server.sandbox import SANDBOX_KEY, SANDBOX_SECRET, Sandbox
+from tests.fivetran.night import Night
+from tests.support import Clock
 
 # A slow machine is no defect; Hypothesis builds its tables of characters on first use.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -44,6 +47,14 @@ class Far:
         if isinstance(step, httpx.Response):
             return httpx.Response(step.status_code, headers=step.headers, content=step.content)
         return await step(request)
+
+
+@pytest.fixture
+def night(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Night:
+    """Let nobody really sleep."""
+    night = Night(clock)
+    monkeypatch.setattr(anyio, "sleep", night.sleep)
+    return night
 
 
 @pytest.fixture(autouse=True)

@@ -723,7 +723,7 @@ async def test_the_status_alone_decides_on_success(
     ],
 )
 async def test_each_refusal_has_its_error(
-    transport: Transport,
+    http: httpx.AsyncClient,
     far: "Far",
     status: int,
     code: str | None,
@@ -732,7 +732,7 @@ async def test_each_refusal_has_its_error(
     """The status decides; Fivetran's own words are kept apart from ours."""
     far.answers(httpx.Response(status, json={"code": code, "message": "canary"}))
     for method in METHODS:
-        raised = await failure(transport, method)
+        raised = await failure(Transport(http), method)
         assert type(raised) is kind
         assert raised.message == f"{method} was answered with status {status}"
         assert str(raised) == raised.message
