@@ -74,6 +74,8 @@ def clean(text: str, longest: int = LONGEST_TEXT) -> str:
 
 def clean_name(name: str) -> str:
     """Drop characters that do not show from a name, and nothing else: names are arguments."""
+    if name.isascii() and name.isprintable():  # almost every name, of which there may be thousands
+        return name
     return "".join(filter(_shows, name))
 
 

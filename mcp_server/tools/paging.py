@@ -4,9 +4,11 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
+
+from pydantic_core import to_json
 
 from mcp_server.fivetran.errors import BadAnswerError
 from mcp_server.fivetran.models import Identified, Page
@@ -14,7 +16,11 @@ from mcp_server.toolkit import ToolFailure
 
 MOST_PAGES: Final = 25
 """Upstream pages walked in one call: 25,000 rows; what is left is told with a cursor."""
-
+USUAL_LIMIT: Final = 100
+USUAL_BYTES: Final = 12_000
+"""Bytes of an answer, some 3,000 tokens; twice that where more than the usual rows are asked for."""
+AROUND_ROWS: Final = 400
+"""Bytes that an answer has besides its rows: ids, counts, the cursor."""
 
 R = TypeVar("R", bound=Identified)
 V = TypeVar("V")
@@ -120,8 +126,42 @@ async def walk(
     return Found(list(rows.values()), None)
 
 
-def part(rows: Sequence[V], *, start: Cursor, filters: Mapping[str, Any], limit: int) -> Found[V]:
-    """Take up to `limit` of rows that are all at hand; `start` was decoded before they were read."""
-    end = start.skip + limit
-    more = Cursor("", end).encode(filters) if end < len(rows) else None
-    return Found(rows[start.skip : end], more)
+def part(
+    rows: Sequence[V],
+    *,
+    start: Cursor,
+    filters: Mapping[str, Any],
+    limit: int,
+    room: int | None = None,
+) -> Found[V]:
+    """Take up to `limit` of rows that are all at hand; `start` was decoded before they were read.
+
+    It ends earlier where the next row would not fit into `room` bytes; the first always does.
+    """
+    shown = rows[start.skip : start.skip + limit]
+    if room is not None:
+        shown = shown[: fitting(shown, room)]
+    end = start.skip + len(shown)
+    more = Cursor(start.upstream, end).encode(filters) if end < len(rows) else None
+    return Found(shown, more)
+
+
+def room_for(limit: int) -> int:
+    """Tell how many bytes of rows an answer may have."""
+    return USUAL_BYTES * (1 if limit <= USUAL_LIMIT else 2) - AROUND_ROWS
+
+
+def size_of(value: Any) -> int:
+    """Tell how many bytes a row takes in an answer."""
+    return len(to_json(value, exclude_none=True)) + len(",")
+
+
+def fitting(rows: Iterable[Any], room: int) -> int:
+    """Count the rows, from the first on, that fit into `room` bytes: one if there are any."""
+    count = 0
+    for row in rows:
+        room -= size_of(row)
+        if count and room < 0:
+            break
+        count += 1
+    return count

@@ -29,7 +29,7 @@ from mcp_server.toolkit import (
     SourceName,
     ToolFailure,
 )
-from mcp_server.tools.paging import Cursor, part
+from mcp_server.tools.paging import Cursor, part, room_for
 from mcp_server.tools.results import name_of
 from mcp_server.tools.schemas import toolset
 from mcp_server.tools.selections import SAME_MODE, Selected, Side, Snapshot, SnapshotArgument
@@ -225,7 +225,13 @@ async def compare_schema(
     foreign = snapshot is None or snapshot.connector_id != connector_id
     pairs = _pairs(here, there, schema, foreign=foreign)
     rows = sorted([*_handling(here, there, schema), *_compare(pairs)])
-    found = part(rows, start=start, filters=filters, limit=limit)
+    found = part(
+        [_told(row) for row in rows],
+        start=start,
+        filters=filters,
+        limit=limit,
+        room=room_for(limit),
+    )
     return SchemaComparison(
         connector_id=connector_id,
         name=name_of(known[0]) if known[0] else None,
@@ -235,7 +241,7 @@ async def compare_schema(
         synced_here=sum(len(pair.here.syncs) for pair in pairs if pair.here),
         synced_there=sum(len(pair.there.syncs) for pair in pairs if pair.there),
         counts=dict(Counter(KINDS[row.rank] for row in rows)) or None,
-        differences=[_told(row) for row in found.rows],
+        differences=list(found.rows),
         complete=found.next_cursor is None,
         next_cursor=found.next_cursor,
         notes=[*_whose(known, snapshot if foreign else None), *_notes(pairs, rows)] or None,

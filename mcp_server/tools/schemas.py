@@ -1,6 +1,7 @@
 """Tools on what connectors sync: read the selection, read it anew from the source."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
@@ -25,13 +26,15 @@ from mcp_server.toolkit import (
     SourceName,
     Toolset,
 )
-from mcp_server.tools.paging import Cursor, part
+from mcp_server.tools.paging import Cursor, fitting, part, room_for, size_of
 from mcp_server.tools.targets import find_name, find_tables, target_of
 from mcp_server.untrusted import clean, clean_name
 
 toolset = Toolset("schemas")
 
 MOST_SCHEMAS: Final = 50
+SHARE_OF_SCHEMAS: Final = 3
+"""Counts by schema take no more than a third of an answer."""
 MOST_NAMES: Final = 50
 
 
@@ -50,7 +53,7 @@ class TableRow(Result):
     schema_name: str
     table: str
     enabled: bool
-    sync_mode: str | None = None
+    sync_mode: str | None = Field(default=None, description="Only if it is not the usual one.")
     in_disabled_schema: Literal[True] | None = None
     name_in_destination: str | None = Field(default=None, description="Only if it differs.")
     parent_table: str | None = None
@@ -64,10 +67,13 @@ class SchemaSelection(Result):
     connector_id: str
     schema_change_handling: str | None = None
     schemas: list[SchemaRow] | None = Field(
-        default=None, description="All, with the first part of a call without filters."
+        default=None, description="Counts of whole schemas; only in a call without filters."
     )
-    more_schemas: int | None = None
+    more_schemas: int | None = Field(default=None, description="Counted behind next_cursor.")
     matching_tables: int
+    usual_sync_mode: str | None = Field(
+        default=None, description="Of each table that shows no sync_mode."
+    )
     tables: list[TableRow]
     complete: bool
     next_cursor: str | None = None
@@ -81,13 +87,15 @@ def locked(settings: PatchSettings) -> str | None:
     return clean(reason, 200)
 
 
-def _table_row(schema_name: str, schema: Schema, name: str, table: Table) -> TableRow:
+def _table_row(
+    schema_name: str, schema: Schema, name: str, table: Table, usual: str | None
+) -> TableRow:
     own, destination = bool(table.enabled), table.name_in_destination
     return TableRow(
-        schema_name=clean_name(schema_name),
+        schema_name=schema_name,
         table=clean_name(name),
         enabled=own and bool(schema.enabled),
-        sync_mode=table.sync_mode,
+        sync_mode=table.sync_mode if table.sync_mode != usual else None,
         in_disabled_schema=True if own and not schema.enabled else None,
         name_in_destination=clean_name(destination) if destination not in {None, name} else None,
         parent_table=clean_name(table.parent_table) if table.parent_table else None,
@@ -132,26 +140,63 @@ async def get_schema_config(
     start = Cursor.decode(cursor, filters)
     config = await fivetran.schemas.get(connector_id)
     only = None if schema is None else find_name(schema, config.schemas, "schema")
+    among = [
+        (clean_name(name), each) for name, each in config.schemas.items() if only in {None, name}
+    ]
+    usual = _usual_mode(each for _, each in among)
     rows = [
         row
-        for schema_name, among in config.schemas.items()
-        if only in {None, schema_name}
-        for row in (_table_row(schema_name, among, *table) for table in among.tables.items())
+        for schema_name, each in among
+        for row in (_table_row(schema_name, each, *table, usual) for table in each.tables.items())
         if wanted in row.table.casefold() and enabled in {None, row.enabled}
     ]
-    found = part(rows, start=start, filters=filters, limit=limit)
     filtered = not (only is None and enabled is None and not wanted)
-    schemas = None if filtered or cursor else _schema_rows(config)
+    counts = _counts([] if filtered else _schema_rows(config), start, room_for(limit))
+    found = part(
+        rows,
+        start=Cursor(str(counts.end), start.skip),
+        filters=filters,
+        limit=limit,
+        room=room_for(limit) - sum(map(size_of, counts.rows)),
+    )
+    more = found.next_cursor
+    if more is None and counts.left:
+        more = Cursor(str(counts.end), len(rows)).encode(filters)
     return SchemaSelection(
         connector_id=connector_id,
         schema_change_handling=config.schema_change_handling,
-        schemas=schemas[:MOST_SCHEMAS] if schemas is not None else None,
-        more_schemas=max(0, len(schemas or ()) - MOST_SCHEMAS) or None,
+        schemas=list(counts.rows) or None,
+        more_schemas=counts.left or None,
         matching_tables=len(rows),
+        usual_sync_mode=usual,
         tables=list(found.rows),
-        complete=found.next_cursor is None,
-        next_cursor=found.next_cursor,
+        complete=more is None,
+        next_cursor=more,
     )
+
+
+def _usual_mode(schemas: Iterable[Schema]) -> str | None:
+    """Name the most common sync mode, if every table has one, so that most rows need none."""
+    modes = Counter(t.sync_mode for schema in schemas for t in schema.tables.values())
+    return modes.most_common(1)[0][0] if modes and None not in modes else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """A part of the counts by schema."""
+
+    rows: Sequence[SchemaRow]
+    end: int
+    left: int
+
+
+def _counts(rows: Sequence[SchemaRow], start: Cursor, room: int) -> _Counts:
+    """Take the counts that go with a part of the tables; they have their own place in the cursor."""
+    done = min(int(start.upstream), len(rows)) if start.upstream.isdecimal() else 0
+    shown = rows[done : done + MOST_SCHEMAS]
+    shown = shown[: fitting(shown, room // SHARE_OF_SCHEMAS)]
+    end = done + len(shown)
+    return _Counts(shown, end, len(rows) - end)
 
 
 class ColumnRow(Result):
@@ -219,11 +264,12 @@ async def get_table_columns(
         for name, column in columns.items()
         if wanted in clean_name(name).casefold()
     ]
-    found = part(rows, start=start, filters=filters, limit=limit)
+    names = {"schema_name": clean_name(schema), "table": clean_name(table)}
+    room = room_for(limit) - size_of(names)
+    found = part(rows, start=start, filters=filters, limit=limit, room=room)
     return ColumnList(
         connector_id=connector_id,
-        schema_name=clean_name(schema),
-        table=clean_name(table),
+        **names,
         matching_columns=len(rows),
         columns=list(found.rows),
         complete=found.next_cursor is None,

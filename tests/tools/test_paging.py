@@ -10,7 +10,7 @@ from mcp_server.fivetran.models import Group, Page
 from mcp_server.sandbox import Fault, Sandbox
 from mcp_server.toolkit import ToolFailure
 from mcp_server.tools import paging
-from mcp_server.tools.paging import Cursor, part, walk
+from mcp_server.tools.paging import Cursor, fitting, part, room_for, size_of, walk
 from tests.support import Caller, Clock
 
 
@@ -340,6 +340,39 @@ def test_what_is_at_hand_is_given_in_parts() -> None:
     assert part(range(3), start=Cursor(), filters={}, limit=3).next_cursor is None
     with pytest.raises(ToolFailure, match="other arguments"):
         Cursor.decode(first.next_cursor, {"a": 2})
+
+
+def test_a_part_ends_where_its_room_does_and_goes_on_there() -> None:
+    """By whole rows; the first is given whatever its size, so that every part leads on."""
+    rows = ["aaaa", "b" * 1000, "cccc", "dddd", "eeee"]
+    parts: list[list[str]] = []
+    start, cursor = Cursor("kept"), None
+    while not parts or cursor:
+        found = part(rows, start=start, filters={}, limit=3, room=14)
+        parts.append(list(found.rows))
+        cursor = found.next_cursor
+        start = Cursor.decode(cursor, {})
+        assert start.upstream == ("kept" if cursor else "")
+
+    assert parts == [["aaaa"], ["b" * 1000], ["cccc", "dddd"], ["eeee"]]
+    assert part([], start=Cursor(), filters={}, limit=3, room=0).next_cursor is None
+
+
+def test_the_size_of_a_row_is_that_of_its_json_in_bytes() -> None:
+    """Of what is sent: None is not."""
+    identified = Group.model_validate({"id": "日", "name": None})
+
+    assert size_of(identified) == len('{"id":"日"},'.encode())
+    assert fitting([identified] * 9, 4 * size_of(identified)) == 4
+    assert fitting([], 100) == 0
+
+
+@pytest.mark.parametrize(
+    ("limit", "tokens"), [(1, 3_000), (100, 3_000), (101, 6_000), (500, 6_000)]
+)
+def test_more_room_is_given_where_more_rows_are_asked_for(limit: int, tokens: int) -> None:
+    """With something left for what stands around the rows."""
+    assert tokens * 4 - 500 <= room_for(limit) < tokens * 4
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 import pytest
 
 from mcp_server.sandbox import Fault, Sandbox
+from mcp_server.tools.paging import Cursor
 from tests.support import Caller, Connect, changes
 
 TOOLS: dict[str, dict[str, Any]] = {
@@ -53,8 +54,8 @@ async def test_a_selection_is_shown_with_counts_and_what_really_syncs(caller: Ca
         "schema_name": "public",
         "table": "orders",
         "enabled": True,
-        "sync_mode": "SOFT_DELETE",
     }
+    assert answer["usual_sync_mode"] == "SOFT_DELETE"
     assert rows["refunds"]["enabled"] is False
     assert rows["customers"]["changed_columns"] == 2
     assert rows["schema_migrations"]["locked"] == "The table does not support exclusion"
@@ -132,16 +133,138 @@ async def test_a_filtered_list_goes_on_with_the_same_filters(caller: Caller) -> 
     assert [part["complete"] for part in (first, second, third)] == [False, False, True]
 
 
-async def test_many_schemas_are_counted_where_they_are_not_shown(
-    caller: Caller, sandbox: Sandbox
+@pytest.mark.parametrize(
+    ("modes", "usual", "shown"),
+    [
+        (("LIVE", "LIVE"), "LIVE", [None, None]),
+        (("LIVE", "HISTORY", "LIVE"), "LIVE", [None, "HISTORY", None]),
+        (("LIVE", None, "LIVE"), None, ["LIVE", None, "LIVE"]),
+        ((None, None), None, [None, None]),
+    ],
+)
+async def test_the_sync_mode_that_most_tables_have_is_said_once(
+    caller: Caller,
+    sandbox: Sandbox,
+    modes: tuple[str | None, ...],
+    usual: str | None,
+    shown: list[str | None],
 ) -> None:
-    """Their tables are all reached; nothing is cut without a word."""
-    answer_with(sandbox, {f"s{turn:02d}": {"enabled": True, "tables": {}} for turn in range(60)})
+    """Unless there are tables without any, which would seem to have it."""
+    tables = {f"t{number}": table(sync_mode=mode) for number, mode in enumerate(modes)}
+    answer_with(sandbox, {"s": {"enabled": True, "tables": tables}})
 
     answer = await caller.ok("get_schema_config", connector_id="solid_anchor")
 
-    assert len(answer["schemas"]) == 50
-    assert answer["more_schemas"] == 10
+    assert answer.get("usual_sync_mode") == usual
+    assert [row.get("sync_mode") for row in answer["tables"]] == shown
+
+
+def tokens(answer: dict[str, Any]) -> float:
+    """Tell about how much a model pays for an answer."""
+    return len(json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()) / 4
+
+
+def wide(tables: int, schemas: int, length: int, letter: str = "x") -> dict[str, Any]:
+    """Make a source of so many tables, with names of so many letters, none locked."""
+    return {
+        f"schema_{place:04d}".ljust(length, letter): {
+            "enabled": True,
+            "tables": {
+                name: table(sync_mode="SOFT_DELETE", name_in_destination=name)
+                for number in range(tables // schemas)
+                for name in (f"table_{number:04d}".ljust(length, letter),)
+            },
+        }
+        for place in range(schemas)
+    }
+
+
+@pytest.mark.parametrize(
+    ("tables", "schemas", "names"),
+    [
+        *((5_000, schemas, (11,)) for schemas in (1, 10, 200, 5_000)),
+        (5_000, 1, (60,)),
+        (5_000, 200, (60,)),
+        (5_000, 200, (60, "日")),
+        (200, 1, (1_000,)),
+        (200, 200, (1_000,)),
+    ],
+)
+async def test_an_answer_about_5000_tables_stays_small(
+    caller: Caller, sandbox: Sandbox, tables: int, schemas: int, names: tuple[Any, ...]
+) -> None:
+    """In tokens, whatever the names are: 3,000, or 6,000 if more rows are asked for."""
+    answer_with(sandbox, wide(tables, schemas, *names), times=3)
+
+    first = await caller.ok("get_schema_config", connector_id="solid_anchor")
+    more = await caller.ok("get_schema_config", connector_id="solid_anchor", limit=500)
+    found = await caller.ok(
+        "get_schema_config", connector_id="solid_anchor", table_contains="TABLE_"
+    )
+
+    assert first["matching_tables"] == found["matching_tables"] == tables
+    assert tokens(first) <= 3_000 < tokens(more) <= 6_000
+    assert tokens(found) <= 3_000
+    assert len(first["tables"]) < len(more["tables"])
+    assert len(first["schemas"]) + first.get("more_schemas", 0) == schemas
+    if names == (11,):
+        assert len(first["tables"]) == len(found["tables"]) == 100
+
+
+@pytest.mark.parametrize("letter", ["x", "日"])
+async def test_tables_and_counts_are_reached_wherever_the_parts_meet(
+    caller: Caller, sandbox: Sandbox, letter: str
+) -> None:
+    """Every table once and every schema once, in order, by whole rows."""
+    source = wide(180, 90, 60, letter)
+    answer_with(sandbox, source, times=1_000)
+    named = {"connector_id": "solid_anchor"}
+
+    answers = [await caller.ok("get_schema_config", **named)]
+    while not answers[-1]["complete"]:
+        cursor = answers[-1]["next_cursor"]
+        answers.append(await caller.ok("get_schema_config", **named, cursor=cursor))
+
+    assert max(map(tokens, answers)) <= 3_000
+    rows = [(row["schema_name"], row["table"]) for answer in answers for row in answer["tables"]]
+    assert rows == [(name, each) for name, schema in source.items() for each in schema["tables"]]
+    counted = [row for answer in answers for row in answer.get("schemas", ())]
+    assert [row["schema_name"] for row in counted] == list(source)
+    assert {(row["tables"], row["enabled_tables"]) for row in counted} == {(2, 2)}
+
+
+async def test_counts_of_very_many_schemas_go_on_behind_the_tables(
+    caller: Caller, sandbox: Sandbox
+) -> None:
+    """Those of schemas without tables are reached too."""
+    empty = {f"s{turn:03d}": {"enabled": True, "tables": {}} for turn in range(110)}
+    full = {"t": {"enabled": True, "tables": {"one": table(), "two": table()}}}
+    answer_with(sandbox, {**empty, **full}, times=3)
+
+    first = await caller.ok("get_schema_config", connector_id="solid_anchor", limit=1)
+    answers = [first]
+    while not answers[-1]["complete"]:
+        cursor = answers[-1]["next_cursor"]
+        answers.append(
+            await caller.ok("get_schema_config", connector_id="solid_anchor", cursor=cursor)
+        )
+
+    assert [len(each["schemas"]) for each in answers] == [50, 50, 11]
+    assert [each.get("more_schemas") for each in answers] == [61, 11, None]
+    shown = [[row["table"] for row in each["tables"]] for each in answers]
+    assert shown == [["one"], ["two"], []]
+
+
+@pytest.mark.parametrize("upstream", ["x", "-1", "9" * 1_000, "²"])
+async def test_a_cursor_made_by_hand_does_no_harm(caller: Caller, upstream: str) -> None:
+    """It belongs to these arguments and leads nowhere: it is read as far as it makes sense."""
+    filters = {"tables": ["solid_anchor", None, "", None]}
+    cursor = Cursor(upstream, 10**30).encode(filters)
+
+    answer = await caller.ok("get_schema_config", connector_id="solid_anchor", cursor=cursor)
+
+    assert answer["tables"] == []
+    assert answer["complete"] is True
 
 
 @pytest.mark.parametrize("tool", ["get_schema_config", "get_table_columns"])
@@ -271,6 +394,50 @@ async def test_columns_are_found_by_part_of_their_name_and_go_on_at_a_cursor(
     assert dates["matching_columns"] == 2
     assert (first["complete"], second["complete"]) == (False, True)
     assert len({row["column"] for row in first["columns"] + second["columns"]}) == 12
+
+
+@pytest.mark.parametrize(
+    ("columns", "names"), [(500, (11,)), (500, (60,)), (500, (60, "日")), (50, (1_000,))]
+)
+async def test_an_answer_about_500_columns_stays_small_and_all_are_reached(
+    caller: Caller, sandbox: Sandbox, columns: int, names: tuple[Any, ...]
+) -> None:
+    """In tokens, whatever the names are: 3,000, or 6,000 if more rows are asked for."""
+    length, *letter = names
+    wanted = [f"column_{turn:03d}".ljust(length, *letter) for turn in range(columns)]
+    found = {name: {"enabled": True, "name_in_destination": name} for name in wanted}
+    body = {"code": "Success", "data": {"columns": found}}
+    sandbox.fail(Fault(path=".*/columns", status=200, body=body, times=100))
+    named = {"connector_id": "solid_anchor", "schema": "s" * length, "table": "t" * length}
+
+    answers = [await caller.ok("get_table_columns", **named)]
+    while not answers[-1]["complete"]:
+        cursor = answers[-1]["next_cursor"]
+        answers.append(await caller.ok("get_table_columns", **named, cursor=cursor))
+    more = await caller.ok("get_table_columns", **named, limit=500)
+
+    assert max(map(tokens, answers)) <= 3_000
+    assert tokens(more) <= 6_000
+    assert [row["column"] for answer in answers for row in answer["columns"]] == wanted
+    assert len(answers[0]["columns"]) < len(more["columns"])
+    assert len(answers[0]["columns"]) == 100 or length > 11
+
+
+async def test_a_row_that_is_larger_than_an_answer_is_shown_alone(
+    caller: Caller, sandbox: Sandbox
+) -> None:
+    """There is no other way to see it."""
+    tables = {f"{turn}" + "日" * 5_000: table() for turn in range(2)}
+    answer_with(sandbox, {"s": {"enabled": True, "tables": tables}}, times=2)
+
+    first = await caller.ok("get_schema_config", connector_id="solid_anchor")
+    second = await caller.ok(
+        "get_schema_config", connector_id="solid_anchor", cursor=first["next_cursor"]
+    )
+
+    assert [row["table"] for each in (first, second) for row in each["tables"]] == list(tables)
+    assert len(first["tables"]) == 1
+    assert second["complete"] is True
 
 
 @pytest.mark.parametrize(("schema", "table_name"), [(s, t) for s, ts in ODD.items() for t in ts])
