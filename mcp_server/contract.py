@@ -52,6 +52,8 @@ def _tidy(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str
             # Hosts that know little of JSON Schema reject `propertyNames`; it is checked all the same.
             case ("title" | "$defs" | "propertyNames", _) | ("default", None):
                 pass
+            case ("additionalProperties", True):  # as without it
+                pass
             case "$ref", str():
                 flat = {**_tidy(definitions[value.rpartition("/")[2]], definitions), **flat}
             case "anyOf", list():
@@ -93,7 +95,9 @@ def _shape(annotation: Any) -> dict[str, Any]:
         return {"type": _JSON_TYPES[type(inner[0])]}
     if kind is list:
         items = _shape(inner[0])
-        return {"type": "array"} if items == {"type": "object"} else {"type": "array", "items": items}
+        return (
+            {"type": "array"} if items == {"type": "object"} else {"type": "array", "items": items}
+        )
     if kind is dict or issubclass(annotation, BaseModel):
         return {"type": "object"}
     return {"type": _JSON_TYPES[annotation]}

@@ -55,6 +55,7 @@ ConnectorIds = Annotated[
 ]
 BulkAction = Annotated[Action, Field(description="What to do with each.")]
 NewMinutes = Annotated[Minutes, Field(description="Between syncs; only for set_sync_frequency.")]
+StateAsListed = Annotated[StateFilter, Field(description="As in `list_connectors`.")]
 DryRun = Annotated[bool, Field(description="Only show what would change.")]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="Of the dry run.")]
 MostTargets = Annotated[
@@ -77,7 +78,7 @@ async def plan_bulk(
     connector_ids: Maybe[ConnectorIds],
     group_id: Maybe[GroupId],
     service: Maybe[ServiceName],
-    state: Maybe[StateFilter],
+    state: Maybe[StateAsListed],
     name_contains: Maybe[NameContains],
     minutes: Maybe[NewMinutes],
     dry_run: DryRun,
@@ -350,7 +351,7 @@ async def bulk_update(
     connector_ids: Maybe[ConnectorIds] = None,
     group_id: Maybe[GroupId] = None,
     service: Maybe[ServiceName] = None,
-    state: Maybe[StateFilter] = None,
+    state: Maybe[StateAsListed] = None,
     name_contains: Maybe[NameContains] = None,
     minutes: Maybe[NewMinutes] = None,
     dry_run: DryRun = True,

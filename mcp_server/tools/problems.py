@@ -13,6 +13,7 @@ from mcp_server.fivetran import Fivetran as Client
 from mcp_server.fivetran.errors import FivetranError, ForbiddenError, NotFoundError
 from mcp_server.fivetran.models import ConnectionDetails, Page
 from mcp_server.toolkit import ConnectorId, Effect, Fivetran, Result, Timestamp, ToolFailure
+from mcp_server.tools import advanced
 from mcp_server.tools.findings import (
     Finding,
     Problem,
@@ -160,7 +161,7 @@ class Dismissed(Result):
     note: str = "Whatever caused them is still there, unless someone has corrected it."
 
 
-@toolset.tool(title="Dismiss warnings", effect=Effect.WRITE)
+@advanced.toolset.tool(title="Dismiss warnings", effect=Effect.WRITE)
 async def dismiss_warnings(
     connector_id: ConnectorId, codes: WarningCodes, *, fivetran: Fivetran
 ) -> Dismissed:

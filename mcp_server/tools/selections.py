@@ -205,9 +205,7 @@ def shown_names(names: Iterable[str]) -> list[str]:
     shown: dict[str, None] = {}
     turns: dict[str, int] = {}
     for name in names:
-        # Almost every name is such a one, and looking at each character takes time.
-        plain = name.isascii() and name.isprintable() and name
-        one = first = plain or clean_name(name) or "(blank)"
+        one = first = clean_name(name) or "(blank)"
         turn = turns.get(first, 1)
         while one in shown:
             turn += 1

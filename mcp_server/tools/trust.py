@@ -23,6 +23,7 @@ from mcp_server.toolkit import (
     Timestamp,
     ToolFailure,
 )
+from mcp_server.tools import setup
 from mcp_server.tools.advanced import toolset
 from mcp_server.tools.paging import walk
 from mcp_server.tools.presented import (
@@ -187,7 +188,7 @@ class Approved(Result):
     next_step: str = "run_setup_tests: it tells whether the connector can connect now."
 
 
-@toolset.tool(
+@setup.toolset.tool(
     title="Approve certificate or fingerprint", effect=Effect.DESTRUCTIVE, idempotent=True
 )
 async def approve_trust(
