@@ -5,7 +5,6 @@ do (its plan), does the mode allow that, was it confirmed; then the call; then i
 failure as text and structure. One line of log for each call.
 """
 
-import difflib
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -17,11 +16,12 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.shared.exceptions import MCPError
-from mcp_types import CallToolResult, InputRequiredResult, TextContent
+from mcp_types import CallToolResult, InputRequiredResult
 from pydantic import InstanceOf, ValidationError
 from typing_extensions import override
 
 from mcp_server import failures
+from mcp_server.answers import answer, answer_failure, unknown_tool, wrong_arguments
 from mcp_server.contract import FEW_LEFT, accepted, answer_fields, build
 from mcp_server.policy import Mode, check_effect, check_tool, is_offered
 from mcp_server.toolkit import (
@@ -30,26 +30,16 @@ from mcp_server.toolkit import (
     Preview,
     Result,
     Spec,
-    Target,
     ToolFailure,
 )
-from mcp_server.untrusted import clean_name, hide, secrets_in
+from mcp_server.untrusted import secrets_in
 from mcp_server.vault import Vault
 
 _log = structlog.stdlib.get_logger("mcp_server.gate")
 
-MOST_PROBLEMS: Final = 10
 LONGEST_ID: Final = 64
 LONGEST_REPEAT: Final = 1500
 """Bytes of arguments up to which a preview writes out the call that confirms it."""
-
-
-ERROR_FIELDS: Final = frozenset(
-    {"code", "message", "hint", "retryable", "retry_after_seconds", "fivetran", "status"}
-    | {"preview", "next_call", "tool", "arguments", "stopped_at", "done", "was_paused"}
-    | {"old_state", "can_undo", "too_large", "more_too_large"}
-    | {*Preview.model_fields, *Target.model_fields}
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +69,7 @@ class Gate:
         try:
             if spec is not None:
                 self.pass_tool(spec)
-            failure = _unknown_tool(name, [spec.name for spec in specs if self.offers(spec)])
+            failure = unknown_tool(name, [spec.name for spec in specs if self.offers(spec)])
         except ToolFailure as refusal:
             failure = refusal
         _log.info("tool_refused", tool=spec.name if spec else None, outcome=failure.code)
@@ -213,96 +203,3 @@ class GatedTool(Tool):
             outcome=failure.code if failure else "ok",
             milliseconds=round((time.perf_counter() - started) * 1000, 1),
         )
-
-
-def answer(
-    result: Result,
-    secrets: frozenset[str] = frozenset(),
-    fields: frozenset[str] = frozenset(),
-    few_requests_left: str | None = None,
-) -> CallToolResult:
-    """Say the same twice: hosts show the model either the structure or the text."""
-    content = hide(result.model_dump(mode="json", exclude_none=True), secrets, fields)
-    if few_requests_left:
-        content[FEW_LEFT] = few_requests_left
-    return CallToolResult(content=[_text(content)], structured_content=content)
-
-
-def answer_failure(failure: ToolFailure, secrets: frozenset[str] = frozenset()) -> CallToolResult:
-    """Give a failure as text only: older clients reject an error with a structure of its own."""
-    error: dict[str, Any] = {
-        "code": failure.code,
-        "message": failure.message,
-        "hint": failure.hint,
-        "retryable": failure.retryable,
-    }
-    if failure.retry_after_seconds is not None:
-        error["retry_after_seconds"] = failure.retry_after_seconds
-    return CallToolResult(
-        is_error=True,
-        content=[_text({"error": hide({**error, **failure.details}, secrets, ERROR_FIELDS)})],
-    )
-
-
-def _text(value: Any) -> TextContent:
-    return TextContent(
-        type="text", text=json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    )
-
-
-def wrong_arguments(tool: str, error: ValidationError, arguments: Mapping[str, Any]) -> ToolFailure:
-    """Name each wrong argument and its fix, and never a value."""
-    issues = error.errors(include_url=False, include_context=False, include_input=False)
-    problems = [
-        {
-            "argument": clean_name(".".join(map(str, issue["loc"])))[:100] or "(all)",
-            "problem": _problem(issue["type"], issue["msg"], issue["loc"], arguments),
-        }
-        for issue in issues[:MOST_PROBLEMS]
-    ]
-    left = len(issues) - len(problems)
-    return ToolFailure(
-        "invalid_arguments",
-        f"{tool} was not called: "
-        + "; ".join(f"{p['argument']}: {p['problem']}" for p in problems)
-        + (f"; and {left} more" if left else ""),
-        hint=f"Nothing was sent. Correct the arguments{_takes(issues, arguments)}.",
-    )
-
-
-def _takes(issues: Sequence[Any], arguments: Mapping[str, Any]) -> str:
-    """List the arguments, where one was unknown or missing."""
-    if any(issue["type"] in {"extra_forbidden", "missing"} for issue in issues):
-        return f"; it takes: {', '.join(arguments) or 'none'}"
-    return ""
-
-
-def _problem(
-    kind: str, message: str, place: tuple[int | str, ...], arguments: Mapping[str, Any]
-) -> str:
-    if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(place[-1]), arguments, n=1) if len(place) == 1 else []
-        return "unknown" + (f", did you mean {near[0]}?" if near else "")
-    if kind == "missing":
-        return "is required"
-    if kind == "string_pattern_mismatch":
-        about = arguments.get(str(place[0]), {}).get("description", "")
-        return f"has not the form of one. {about}".strip()
-    return _IN_JSON.get(kind, message[:1].lower() + message[1:])
-
-
-_IN_JSON: Final = {
-    "dict_type": "should be an object",
-    "model_type": "should be an object",
-    "list_type": "should be a list",
-}
-"""What pydantic says in Python's words."""
-
-
-def _unknown_tool(name: str, names: Sequence[str]) -> ToolFailure:
-    near = difflib.get_close_matches(name, names, n=1)
-    return ToolFailure(
-        "unknown_tool",
-        "There is no tool of this name" + (f"; did you mean {near[0]}?" if near else ""),
-        hint=f"The tools are: {', '.join(names)}.",
-    )
