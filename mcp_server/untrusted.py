@@ -186,7 +186,7 @@ def _long_lines(secret: str) -> list[str]:
 def _however_written(text: str) -> str:
     """Write a pattern of a text as it is, cleaned, in JSON once or several times, or in a URL."""
     pattern, gap = "", False
-    for character in text.strip():
+    for character in _BACKSLASHES.sub(r"\\", text.strip()):
         if character.isspace() or not _shows(character):
             gap = True
             continue
@@ -194,6 +194,9 @@ def _however_written(text: str) -> str:
         gap = False
     return pattern
 
+
+_BACKSLASHES: Final = re.compile(r"\\+")
+"""As many as there are stand for one: escaping doubles them."""
 
 # Each way begins differently, so that no text makes the search for it slow.
 _GAP: Final = (
@@ -205,8 +208,10 @@ _GAP: Final = (
 def _letter(character: str) -> str:
     units = character.encode("utf-16-be", errors="replace")
     escaped = "".join(rf"\\+u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
-    in_url = re.escape(quote(character, safe="", errors="replace"))
-    return rf"(?:\\*{re.escape(character)}|{escaped}|{in_url})"
+    plain, in_url = re.escape(character), re.escape(quote(character, safe="", errors="replace"))
+    # Two ways to read a letter are two to the power of all letters, where the last does not fit.
+    ways = [rf"\\*{plain}", escaped, *([] if in_url == plain else [in_url])]
+    return f"(?:{'|'.join(ways)})"
 
 
 def _begins_at(head: str, beginnings: Sequence[str]) -> int:

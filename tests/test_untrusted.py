@@ -2,6 +2,7 @@
 
 import json
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -233,3 +234,28 @@ def test_hiding_takes_no_longer_for_a_text_made_to_be_slow() -> None:
     hide(["\\" * 20_000, "a" + "\\" * 20_000 + " b", "é " * 20_000], frozenset({"a\x1f b é é é"}))
 
     assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "0123456789abcdef" * 4,
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "%25" * 30,
+        "%" * 60,
+        "\\" * 60 + "a",
+        "\\u0041" * 20,
+        "u" * 60,
+        "é" * 60,
+        "a b" * 20,
+        "{}/+=&" * 10,
+    ],
+)
+def test_a_text_that_is_nearly_a_credential_is_read_at_once(secret: str) -> None:
+    """Two ways to read a letter would be two to the power of sixty; a model can try that."""
+    almost = [secret[:-1], f"{secret[:-1]}#", json.dumps(secret)[:-2], quote(secret)[:-1] + "#"]
+    started = time.process_time()
+    hide([text * 3 for text in almost], frozenset({secret}))
+
+    assert time.process_time() - started < 2
+    assert hide(f"<{secret}>", frozenset({secret})) == f"<{REDACTED}>"
