@@ -1,14 +1,15 @@
 """The SDK's tool of a declaration: what it takes and what it answers with, as schemas every host takes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, create_model
 from typing_extensions import override
 
 from mcp_server.toolkit import Result, Spec
@@ -162,6 +163,29 @@ def build(spec: Spec) -> Tool:
         structured=frozenset(n for n, p in properties.items() if p.get("type") in _STRUCTURED),
     )
     return tool
+
+
+def add_argument(tool: Tool, name: str, annotation: Any) -> None:
+    """Let a tool take one more text, which may be left out."""
+    arguments = tool.fn_metadata.arg_model
+    fields: dict[str, Any] = {name: (annotation, "")}
+    model = create_model(arguments.__name__, __base__=arguments, **fields)
+    described = tidy(model.model_json_schema())["properties"][name]
+    properties = {**tool.parameters["properties"], name: described}
+    tool.parameters = {**tool.parameters, "properties": properties}
+    tool.fn_metadata = tool.fn_metadata.model_copy(update={"arg_model": model})
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def with_parameters(fn: F, parameters: Mapping[str, Any]) -> F:
+    """Make a function declare these parameters, with their annotations, for the SDK reads them."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    signature = [inspect.Parameter(n, kind, annotation=a) for n, a in parameters.items()]
+    fn.__annotations__ = dict(parameters)
+    fn.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined] # inspect reads it
+    return fn
 
 
 def accepted(tool: Tool) -> Sequence[str]:

@@ -5,24 +5,47 @@ do (its plan), does the mode allow that, was it confirmed; then the call; then i
 failure as text and structure. One line of log for each call.
 """
 
+import inspect
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
 
 import structlog
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.resolve import Elicit, Resolve, build_resolver_plans
 from mcp.server.mcpserver.tools import Tool
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, InputRequiredResult
-from pydantic import InstanceOf, ValidationError
+from pydantic import Field, InstanceOf, ValidationError
 from typing_extensions import override
 
 from mcp_server import failures
 from mcp_server.answers import answer, answer_failure, unknown_tool, wrong_arguments
-from mcp_server.contract import FEW_LEFT, accepted, answer_fields, build
+from mcp_server.approval import (
+    Answer,
+    Approval,
+    Approvals,
+    Spent,
+    Tokens,
+    answer_of,
+    ask_live,
+    can_ask,
+    is_live,
+    is_modern,
+    question_of,
+)
+from mcp_server.contract import (
+    FEW_LEFT,
+    accepted,
+    add_argument,
+    answer_fields,
+    build,
+    with_parameters,
+)
 from mcp_server.policy import Mode, check_effect, check_tool, is_offered
 from mcp_server.toolkit import (
     Effect,
@@ -42,6 +65,17 @@ LONGEST_REPEAT: Final = 1500
 """Bytes of arguments up to which a preview writes out the call that confirms it."""
 
 
+TOKEN: Final = "preview_token"  # noqa: S105 -- the name of an argument
+PreviewToken = Annotated[
+    str, Field(max_length=100, description="From the preview; good for this very call.")
+]
+
+
+def utc_now() -> datetime:
+    """Tell the time."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """What decides, besides the call itself."""
@@ -50,6 +84,11 @@ class Gate:
     toolsets: frozenset[str]
     vault: Vault = field(default_factory=Vault)
     """What no answer may hold, besides the credentials in a call's own arguments."""
+    approvals: Approvals = Approvals.AUTO
+    """What a confirmed call needs besides `confirm`."""
+    tokens: Tokens = field(default_factory=Tokens)
+    spent: Spent = field(default_factory=Spent)
+    now: Callable[[], datetime] = utc_now
 
     def offers(self, spec: Spec) -> bool:
         """Whether a tool is listed."""
@@ -78,8 +117,6 @@ class Gate:
     def pass_plan(self, spec: Spec, arguments: Mapping[str, Any], plan: Plan) -> None:
         """Let a planned call pass, if nothing in it is destructive or if that is confirmed.
 
-        Asking the person through the client has its place here, after `confirm`.
-
         Raises:
             ToolFailure: The mode forbids it, or it is not confirmed; the latter is the preview.
         """
@@ -89,18 +126,72 @@ class Gate:
             return
         check_effect(spec.name, plan.effect, self.mode)
         shown = all(arguments.get(name) == value for name, value in plan.pinned.items())
+        given = {
+            name: _plain(value)
+            for name, value in arguments.items()
+            if name not in {"confirm", TOKEN} and value is not None
+        }
+        pinned, now = dict(plan.pinned), self.now()
+        if self.approvals is Approvals.PREVIEW:
+            act = {**given, **pinned}
+            token = str(arguments.get(TOKEN))
+            shown = shown and self.tokens.check(token, spec.name, act, plan.preview, now)
+            pinned[TOKEN] = self.tokens.give(spec.name, act, plan.preview, now)
         if arguments["confirm"] is not True or not shown:
-            raise _unconfirmed(spec.name, arguments, plan.preview, plan.pinned)
+            raise _unconfirmed(spec.name, given, plan.preview, pinned)
+
+    async def ask(
+        self, spec: Spec, arguments: Mapping[str, Any], plan: Plan, ctx: Context[Any, Any]
+    ) -> Answer | Elicit[Approval]:
+        """Ask the person, where a confirmed call needs one; the SDK carries the question on.
+
+        Raises:
+            ToolFailure: As `pass_plan`; or nobody can be asked, or the approval was used before.
+        """
+        self.pass_plan(spec, arguments, plan)
+        if plan.preview is None or self.approvals is Approvals.ARGUMENT:
+            return Answer.NOT_ASKED
+        if not can_ask(ctx):
+            if self.approvals is Approvals.HUMAN:
+                raise _nobody_to_ask(spec.name)
+            return Answer.NOT_ASKED
+        question = question_of(spec.title, plan.preview)
+        if not is_modern(ctx):
+            return await ask_live(ctx, question)
+        if ctx.request_state and not self.spent.spend(ctx.request_state, self.now()):
+            raise _not_approved(spec.name, "this approval was used before")
+        return Elicit(question, Approval)
+
+
+def _nobody_to_ask(tool: str) -> ToolFailure:
+    return ToolFailure(
+        "not_approved",
+        f"{tool} was refused and nothing was changed: a person must approve it, and this client"
+        " cannot ask one",
+        hint="Tell the person: it can be done with a client that supports elicitation, or in"
+        " Fivetran's dashboard. No argument changes it.",
+    )
+
+
+def _not_approved(tool: str, why: str) -> ToolFailure:
+    return ToolFailure(
+        "not_approved",
+        f"Nothing was changed by {tool}: {why}",
+        hint="Do not try again by yourself; ask the person what they want.",
+    )
+
+
+_ENDINGS: Final = {
+    Answer.DECLINED: "the person declined",
+    Answer.CANCELLED: "the person closed the question without an answer",
+    Answer.TIMED_OUT: "nobody answered the question in time",
+    Answer.UNREADABLE: "the client's answer to the question cannot be read",
+}
 
 
 def _unconfirmed(
-    tool: str, arguments: Mapping[str, Any], preview: Preview, pinned: Mapping[str, Any]
+    tool: str, given: Mapping[str, Any], preview: Preview, pinned: Mapping[str, Any]
 ) -> ToolFailure:
-    given = {
-        name: _plain(value)
-        for name, value in arguments.items()
-        if name != "confirm" and value is not None
-    }
     added = {**pinned, "confirm": True}
     call: Any = {**given, **added}
     # A credential would come out redacted, and a call with it so would be wrong.
@@ -140,21 +231,53 @@ class GatedTool(Tool):
             spec=spec,
             gate=gate,
         )
-        tool.fn = tool._behind_the_plan(spec.fn)
+        if spec.is_planned:
+            tool._guard()
         return tool
 
-    def _behind_the_plan(
-        self, fn: Callable[..., Awaitable[Result]]
-    ) -> Callable[..., Awaitable[Result]]:
-        if not self.spec.is_planned:
-            return fn
+    def _guard(self) -> None:
+        """Put the plan, the confirmation and the person before the body."""
+        if self.gate.approvals is Approvals.PREVIEW:
+            add_argument(self, TOKEN, PreviewToken)
+        names = accepted(self)
+        planned = inspect.signature(self.spec.fn).parameters["plan"].annotation
 
-        async def guarded(**kwargs: Any) -> Result:
-            given = {name: kwargs[name] for name in accepted(self)}
-            self.gate.pass_plan(self.spec, given, kwargs["plan"])
-            return await fn(**kwargs)
+        async def ask(
+            plan: Plan, ctx: Context[Any, Any], **given: Any
+        ) -> Answer | Elicit[Approval]:
+            return await self.gate.ask(self.spec, given, plan, ctx)
 
-        return guarded
+        takes = {"plan": planned, "ctx": Context[Any, Any], **dict.fromkeys(names, Any)}
+        resolved = {**self.resolved_params, "answer": (Resolve(with_parameters(ask, takes)), True)}
+        self.resolved_params = resolved
+        self.resolver_plans = build_resolver_plans(resolved, set(names))
+        self.fn = self._guarded
+
+    async def _guarded(self, *, answer: Any, **kwargs: Any) -> Result:
+        """Run the body of a call that was approved, of exactly what was approved."""
+        given = {name: kwargs[name] for name in accepted(self)}
+        said = answer_of(answer)
+        if said in _ENDINGS:
+            raise _not_approved(self.name, _ENDINGS[said])
+        kwargs.pop(TOKEN, None)
+        if said is Answer.APPROVED and is_live(answer):
+            kwargs["plan"] = await self._again(given, kwargs)
+        return await self.spec.fn(**kwargs)
+
+    async def _again(self, given: Mapping[str, Any], kwargs: Mapping[str, Any]) -> Plan:
+        """Plan anew after the person was asked, for that takes time.
+
+        Raises:
+            ToolFailure: What would be done is no longer what was approved; a new preview says what.
+        """
+        before: Plan = kwargs["plan"]
+        make = self.spec.planner
+        now: Plan = await make(
+            **{name: kwargs[name] for name in inspect.signature(make).parameters}
+        )
+        if now.preview != before.preview:
+            self.gate.pass_plan(self.spec, {**given, "confirm": False}, now)
+        return now
 
     @override
     async def run(
@@ -179,6 +302,8 @@ class GatedTool(Tool):
 
     def _explain(self, error: Exception, arguments: Mapping[str, Any]) -> ToolFailure:
         cause = error.__cause__ if isinstance(error, ToolError) else error
+        if isinstance(cause, ToolError):  # the SDK's, of an answer to a question
+            return _not_approved(self.name, _ENDINGS[Answer.UNREADABLE])
         if isinstance(cause, ToolFailure):
             return cause
         if type(error) is ToolError and isinstance(cause, ValidationError):

@@ -16,10 +16,11 @@ from pydantic import AnyUrl
 from typing_extensions import override
 
 from mcp_server import __version__
+from mcp_server.approval import Approvals
 from mcp_server.completions import Completer
 from mcp_server.fivetran import Budget, Fivetran, Transport
 from mcp_server.fivetran.transport import CONNECT_TIMEOUT, only_reads
-from mcp_server.gate import Gate, GatedTool
+from mcp_server.gate import Gate, GatedTool, utc_now
 from mcp_server.instructions import instructions
 from mcp_server.policy import Mode
 from mcp_server.prompts import prompts, unknown_prompt
@@ -144,7 +145,13 @@ def build_server(
     `upstream` replaces the network, `now` the clock: the sandbox and the tests use them.
     """
     vault = settings.vault()
-    gate = Gate(mode=settings.mode_in_force, toolsets=settings.toolset_names, vault=vault)
+    gate = Gate(
+        mode=settings.mode_in_force,
+        toolsets=settings.toolset_names,
+        vault=vault,
+        approvals=Approvals(settings.approval),
+        now=now or utc_now,
+    )
     secrets = Secrets(vault, literals=settings.literal_secrets == "allow")
     about = ServerInfo(
         version=__version__,

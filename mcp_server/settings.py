@@ -27,6 +27,7 @@ VARIABLES: Final = {
     "base_url": "FIVETRAN_BASE_URL",
     "mode": "FIVETRAN_MCP_MODE",
     "read_only": "FIVETRAN_MCP_READ_ONLY",
+    "approval": "FIVETRAN_MCP_APPROVAL",
     "toolsets": "FIVETRAN_MCP_TOOLSETS",
     "secret_env": "FIVETRAN_MCP_SECRET_ENV",
     "secret_dir": "FIVETRAN_MCP_SECRET_DIR",
@@ -45,6 +46,7 @@ REMEDIES: Final = {
     "base_url": f"leave FIVETRAN_BASE_URL out, or give an https URL without a path, as {FIVETRAN}",
     "mode": "use read-only, write or full (--mode, FIVETRAN_MCP_MODE)",
     "read_only": "use true or false (FIVETRAN_MCP_READ_ONLY)",
+    "approval": "use auto, human, argument or preview (FIVETRAN_MCP_APPROVAL)",
     "toolsets": f"use a comma-separated list of {', '.join(TOOLSETS)}; default (all but advanced) or"
     " all (--toolsets, FIVETRAN_MCP_TOOLSETS)",
     "secret_env": "give names of variables, separated by commas, or prefixes of at least 3 characters"
@@ -89,6 +91,9 @@ class Settings(BaseSettings):
         default="read-only", alias=VARIABLES["mode"]
     )
     read_only: bool = Field(default=False, alias=VARIABLES["read_only"])
+    approval: Literal["auto", "human", "argument", "preview"] = Field(
+        default="auto", alias=VARIABLES["approval"]
+    )
     toolsets: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("default",), alias=VARIABLES["toolsets"]
     )

@@ -340,9 +340,19 @@ class Spec:
         return "plan" in inspect.signature(self.fn).parameters
 
     @property
+    def _plan(self) -> Any:
+        return inspect.signature(self.fn).parameters["plan"].annotation
+
+    @property
+    def planner(self) -> Callable[..., Awaitable[Plan]]:
+        """What makes the plan of a planned tool."""
+        resolve: Resolve = get_args(self._plan)[1]
+        return resolve.fn
+
+    @property
     def confirmed_effect(self) -> Effect:
         """What it takes to carry out a call that has to be confirmed: the default of its plan."""
-        plan = get_args(inspect.signature(self.fn).parameters["plan"].annotation)[0]
+        plan = get_args(self._plan)[0]
         defaults: dict[str, Any] = {each.name: each.default for each in fields(plan)}
         return Effect(defaults["effect"])
 

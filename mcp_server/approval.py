@@ -1,0 +1,201 @@
+"""Who approves what is confirmed: the argument alone, the preview's token, or a person.
+
+A question shows the preview. What is approved is exactly that: one tool, these arguments, the target
+as it was shown; and once.
+"""
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+import anyio
+from mcp.server.elicitation import AcceptedElicitation, CancelledElicitation
+from mcp.server.mcpserver import Context
+from mcp_types import ElicitationCapability
+from mcp_types.version import is_version_at_least
+from pydantic import BaseModel, Field, ValidationError
+
+from mcp_server.toolkit import Preview, Target
+from mcp_server.untrusted import clean
+
+MODERN: Final = "2026-07-28"
+"""From this revision on a question is an answer that asks for more, and the client calls again."""
+PATIENCE: Final = 600.0
+"""Seconds for which a live question waits for the person."""
+VALID: Final = timedelta(minutes=10)
+MOST_SPENT: Final = 10_000
+LONGEST_PART: Final = 600
+
+
+class Approvals(StrEnum):
+    """What a confirmed call needs besides `confirm`."""
+
+    AUTO = "auto"
+    """A person, where the client can ask one."""
+    HUMAN = "human"
+    """A person; without one it is refused."""
+    ARGUMENT = "argument"
+    """Nothing."""
+    PREVIEW = "preview"
+    """The token of the preview; and a person, where the client can ask one."""
+
+
+class Approval(BaseModel):
+    """What the person is asked for."""
+
+    approve: bool = Field(description="Yes: do exactly this, once.")
+
+
+class Answer(StrEnum):
+    """How a question ended."""
+
+    NOT_ASKED = "not_asked"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    UNREADABLE = "unreadable"
+
+
+def can_ask(ctx: Context[Any, Any]) -> bool:
+    """Tell whether the client can put a question to a person, in this very call."""
+    offered = ctx.client_capabilities
+    form = _takes_forms(offered.elicitation if offered else None)
+    return form and (is_modern(ctx) or ctx.session.can_send_request)
+
+
+def _takes_forms(offered: ElicitationCapability | None) -> bool:
+    """Whether it takes forms: an empty capability means it does, one with only `url` that it does not."""
+    return offered is not None and (offered.form is not None or offered.url is None)
+
+
+def is_modern(ctx: Context[Any, Any]) -> bool:
+    """Tell whether questions are answers, and the client calls again."""
+    spoken = ctx.protocol_version
+    return spoken is not None and is_version_at_least(spoken, MODERN)
+
+
+async def ask_live(ctx: Context[Any, Any], question: str) -> Answer:
+    """Ask by a request to the client, in the middle of the call."""
+    try:
+        with anyio.fail_after(PATIENCE):
+            return answer_of(await ctx.elicit(question, Approval))
+    except TimeoutError:
+        return Answer.TIMED_OUT
+    except (ValueError, ValidationError):
+        return Answer.UNREADABLE
+
+
+def is_live(outcome: Any) -> bool:
+    """Tell whether the answer came in the middle of the call: time has passed since its plan."""
+    return isinstance(getattr(outcome, "data", None), Answer)
+
+
+def answer_of(outcome: Any) -> Answer:
+    """Read how a question ended; only a clear yes is one."""
+    if isinstance(outcome, CancelledElicitation):
+        return Answer.CANCELLED
+    said = outcome.data if isinstance(outcome, AcceptedElicitation) else None
+    if isinstance(said, Answer):
+        return said
+    approved = isinstance(said, Approval) and said.approve is True
+    return Answer.APPROVED if approved else Answer.DECLINED
+
+
+def question_of(title: str, preview: Preview) -> str:
+    """Put a preview as a question. Names stand in quotes, so that none can pass for a word of ours."""
+    lines = (
+        f"{title}?",
+        *_about(preview.target),
+        f"Effect: {_plain(preview.effect)}",
+        f"Lost: {_plain(preview.lost)}",
+        *([f"Size: {_plain(preview.size)}"] if preview.size else []),
+        f"Undo: {_plain(preview.undo)}",
+        "Approve only if you want exactly this.",
+    )
+    return "\n".join(lines)
+
+
+def _about(target: Target | None) -> list[str]:
+    if target is None:
+        return []
+    parts = {
+        "name": target.name,
+        "service": target.service,
+        "group": target.group_name or target.group_id,
+        "state": target.state,
+    }
+    more = ", ".join(f"{name} {_quoted(value)}" for name, value in parts.items() if value)
+    return [f"Connector {_quoted(target.connector_id)}" + (f": {more}" if more else "")]
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(clean(text, 200), ensure_ascii=False)
+
+
+def _plain(text: str) -> str:
+    """Keep a part on its line."""
+    return clean(text, LONGEST_PART)
+
+
+@dataclass(slots=True)
+class Spent:
+    """The approvals that were used, so that none is good twice; kept as long as they would be valid."""
+
+    _used: "OrderedDict[bytes, datetime]" = field(default_factory=OrderedDict)
+
+    def spend(self, state: str, now: datetime) -> bool:
+        """Use an approval; False if it was used before."""
+        while self._used and (
+            next(iter(self._used.values())) <= now or len(self._used) >= MOST_SPENT
+        ):
+            self._used.popitem(last=False)
+        mark = hashlib.sha256(state.encode()).digest()
+        if mark in self._used:
+            return False
+        self._used[mark] = now + VALID
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens that previews give: good for this tool, these arguments, this state, ten minutes."""
+
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+
+    def give(self, tool: str, arguments: Mapping[str, Any], preview: Preview, now: datetime) -> str:
+        """Make the token of a preview."""
+        until = int((now + VALID).timestamp())
+        return f"{until:x}.{self._mark(until, tool, arguments, preview)}"
+
+    def check(
+        self,
+        token: str,
+        tool: str,
+        arguments: Mapping[str, Any],
+        preview: Preview,
+        now: datetime,
+    ) -> bool:
+        """Tell whether a token was given for exactly this, and not too long ago."""
+        head, _, mark = token.partition(".")
+        try:
+            until = int(head, 16)
+        except ValueError:
+            return False
+        fits = hmac.compare_digest(
+            mark.encode(), self._mark(until, tool, arguments, preview).encode()
+        )
+        return fits and now.timestamp() <= until
+
+    def _mark(self, until: int, tool: str, arguments: Mapping[str, Any], preview: Preview) -> str:
+        content = json.dumps(
+            [until, tool, arguments, preview.model_dump(mode="json")], sort_keys=True
+        )
+        return hmac.new(self.key, content.encode(), hashlib.sha256).hexdigest()[:32]

@@ -1,0 +1,286 @@
+"""A person decides: who is asked, what about, and what each answer leads to."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+from mcp_types import ElicitResult
+
+from mcp_server import approval
+from mcp_server.approval import Answer, Approvals, Spent, Tokens, answer_of, question_of
+from mcp_server.sandbox import Sandbox
+from mcp_server.toolkit import Preview, Target
+from tests.support import Caller, Clock, serve
+
+DELETE = {"connector_id": "solid_anchor", "confirm": True}
+Reply = Any
+
+
+def saying(action: Any, content: Any = None) -> Reply:
+    """Answer every question so."""
+
+    async def reply(context: Any, params: Any) -> ElicitResult:
+        assert context
+        assert params
+        return ElicitResult(action=action, content=content)
+
+    return reply
+
+
+YES = saying("accept", {"approve": True})
+ANSWERS: dict[str, tuple[Reply | None, str]] = {
+    "yes": (YES, "done"),
+    "no": (saying("accept", {"approve": False}), "declined"),
+    "declined": (saying("decline"), "declined"),
+    "cancelled": (saying("cancel"), "without an answer"),
+    "nothing said": (saying("accept", {}), "cannot be read"),
+    "something else said": (saying("accept", {"approve": "certainly"}), "cannot be read"),
+    "no content": (saying("accept"), "cannot be read"),
+    "cannot be asked": (None, "cannot ask one"),
+}
+
+
+@asynccontextmanager
+async def connected(
+    sandbox: Sandbox, era: str, reply: Reply | None, setting: str
+) -> AsyncIterator[Caller]:
+    """Connect a client that answers so, or cannot be asked."""
+    server = serve(sandbox, approval=setting)
+    async with Client(server, mode=era, elicitation_callback=reply) as client:
+        yield Caller(client)
+
+
+@pytest.mark.parametrize("setting", list(Approvals))
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_only_a_clear_yes_or_no_need_of_one_lets_a_call_pass(
+    name: str, setting: str, era: str, sandbox: Sandbox
+) -> None:
+    """Every setting, every answer, both protocol revisions."""
+    reply, ending = ANSWERS[name]
+    asks = setting != "argument"
+    passes = name == "yes" or not asks or (reply is None and setting in {"auto", "preview"})
+    async with connected(sandbox, era, reply, setting) as caller:
+        call = dict(DELETE)
+        if setting == "preview":
+            error = await caller.error("delete_connector", **call)
+            assert error["code"] == "confirmation_required"
+            call = error["next_call"]["arguments"]
+        if passes:
+            assert (await caller.ok("delete_connector", **call))["deleted"] is True
+        else:
+            error = await caller.error("delete_connector", **call)
+            assert error["code"] == "not_approved"
+            assert ending in error["message"]
+
+    assert sent_of(sandbox) == ([("DELETE", "/v1/connections/solid_anchor")] if passes else [])
+
+
+def sent_of(sandbox: Sandbox) -> list[tuple[str, str]]:
+    """Tell what was sent besides reads."""
+    return [(r.method, r.path) for r in sandbox.requests if r.method != "GET"]
+
+
+async def test_the_question_shows_the_preview_and_is_asked_once(era: str, sandbox: Sandbox) -> None:
+    """Target by name and id, effect, what is lost, whether it can be undone."""
+    asked: list[str] = []
+
+    async def reply(context: Any, params: Any) -> ElicitResult:
+        assert context
+        asked.append(params.message)
+        assert params.requested_schema["properties"].keys() == {"approve"}
+        return ElicitResult(action="accept", content={"approve": True})
+
+    async with connected(sandbox, era, reply, "auto") as caller:
+        await caller.ok("delete_connector", **DELETE)
+
+    (question,) = asked
+    for words in ('"solid_anchor"', '"pg_billing"', '"postgres"', "Effect: ", "Lost: ", "Undo: "):
+        assert words in question
+    assert question.startswith("Delete connector?")
+
+
+async def test_nobody_is_asked_about_what_is_not_confirmed_or_not_destructive(
+    era: str, sandbox: Sandbox
+) -> None:
+    """A preview is free, and so is what can be undone."""
+
+    async def reply(*_: Any) -> Any:
+        raise AssertionError("nobody should be asked")
+
+    async with connected(sandbox, era, reply, "human") as caller:
+        error = await caller.error("delete_connector", connector_id="solid_anchor")
+        assert error["code"] == "confirmation_required"
+        await caller.ok("reload_schema_config", connector_id="solid_anchor")
+        await caller.ok("pause_connector", connector_id="solid_anchor")
+
+
+async def test_what_changed_while_the_person_thought_is_shown_anew(
+    era: str, sandbox: Sandbox
+) -> None:
+    """The approval was of something else: nothing is done, or the new state is asked about."""
+    asked: list[str] = []
+
+    async def reply(context: Any, params: Any) -> ElicitResult:
+        assert context
+        asked.append(params.message)
+        sandbox.connections["solid_anchor"]["schema"] = "renamed"
+        return ElicitResult(action="accept", content={"approve": True})
+
+    async with connected(sandbox, era, reply, "auto") as caller:
+        if era == "legacy":
+            error = await caller.error("delete_connector", **DELETE)
+            assert error["code"] == "confirmation_required"
+            assert error["preview"]["target"]["name"] == "renamed"
+            assert sent_of(sandbox) == []
+        assert (await caller.ok("delete_connector", **DELETE))["deleted"] is True
+
+    first, second = asked
+    assert '"pg_billing"' in first
+    assert '"renamed"' in second
+
+
+async def test_an_approval_is_good_once(sandbox: Sandbox) -> None:
+    """The same state and answer, sent again by the client."""
+    async with Client(serve(sandbox), elicitation_callback=YES) as client:
+        call: Any = client.session.call_tool
+        arguments = {"connector_id": "solid_anchor", "scope": "connector", "confirm": True}
+        first = await call("resync_connector", arguments, allow_input_required=True)
+        assert first.result_type == "input_required"
+        (key,) = first.input_requests
+        again = {
+            "input_responses": {key: ElicitResult(action="accept", content={"approve": True})},
+            "request_state": first.request_state,
+        }
+        done = await call("resync_connector", arguments, **again)
+        assert not done.is_error
+        replayed = await call("resync_connector", arguments, **again)
+        other = {**arguments, "connector_id": "brisk_lantern"}
+        with pytest.raises(MCPError):
+            await call("resync_connector", other, **again)
+
+    assert replayed.is_error
+    assert "used before" in replayed.content[0].text
+    assert len(sent_of(sandbox)) == 1
+
+
+async def test_a_person_who_does_not_answer_approves_nothing(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The question ends, and the call with it."""
+    monkeypatch.setattr(approval, "PATIENCE", 0.05)
+
+    async def reply(*_: Any) -> Any:
+        await anyio.sleep(5)
+        raise AssertionError("too late")
+
+    async with connected(sandbox, "legacy", reply, "auto") as caller:
+        error = await caller.error("delete_connector", **DELETE)
+
+    assert error["code"] == "not_approved"
+    assert "in time" in error["message"]
+    assert sent_of(sandbox) == []
+
+
+# --- the token of a preview ---
+
+
+async def test_with_preview_a_confirmation_needs_the_token_it_gave(
+    era: str, sandbox: Sandbox, clock: Clock
+) -> None:
+    """For these arguments, on this state, for ten minutes; else there is a new preview."""
+    async with connected(sandbox, era, None, "preview") as caller:
+        tools = (await caller.client.list_tools()).tools
+        described = next(t for t in tools if t.name == "delete_connector").input_schema
+        assert "preview_token" in described["properties"]
+        first = await caller.error("delete_connector", **DELETE)
+        call = first["next_call"]["arguments"]
+
+        for wrong in (
+            {**call, "connector_id": "brisk_lantern"},
+            {**call, "preview_token": "zz.zz"},
+            {**call, "preview_token": call["preview_token"][:-1] + "x"},
+            {**call, "preview_token": ""},
+            {**call, "confirm": False},
+        ):
+            error = await caller.error("delete_connector", **wrong)
+            assert error["code"] == "confirmation_required"
+        sandbox.connections["solid_anchor"]["paused"] = True
+        changed = await caller.error("delete_connector", **call)
+        assert changed["preview"]["target"]["paused"] is True
+        call = changed["next_call"]["arguments"]
+        clock.wait(601)
+        late = await caller.error("delete_connector", **call)
+        assert sent_of(sandbox) == []
+        assert (await caller.ok("delete_connector", **late["next_call"]["arguments"]))["deleted"]
+
+
+async def test_without_it_there_is_no_such_argument(sandbox: Sandbox) -> None:
+    """It costs nothing where it is not used."""
+    async with connected(sandbox, "auto", None, "auto") as caller:
+        error = await caller.error("delete_connector", **DELETE, preview_token="x")
+
+    assert "preview_token: unknown" in error["message"]
+
+
+# --- its parts ---
+
+
+def test_a_name_cannot_rewrite_the_question() -> None:
+    """No line of its own, no quote that ends early, nothing that does not show."""
+    name = 'x"\nApprove: it is only a test\u202e\x1b[2K\u200b'
+    preview = Preview(
+        target=Target(connector_id="c", name=name, group_name="g\nLost: nothing", state="healthy"),
+        effect="It\nwould go.",
+        lost="All\u202e",
+        undo="No.",
+    )
+    question = question_of("Delete connector", preview)
+
+    lines = question.split("\n")
+    assert [line.split(":")[0].split(" ")[0] for line in lines] == [
+        *("Delete", "Connector", "Effect", "Lost", "Undo", "Approve"),
+    ]
+    assert '\\"' in lines[1]
+    assert question.isprintable() is False  # the line breaks, which are ours
+    assert "".join(lines).isprintable()
+    assert question_of("X", preview.model_copy(update={"target": None})).count("\n") == 4
+
+
+def test_only_an_accepted_true_is_a_yes() -> None:
+    """Whatever else comes is none."""
+    for outcome in (None, {"approve": True}, True, "yes"):
+        assert answer_of(outcome) is Answer.DECLINED
+
+
+def test_used_approvals_are_remembered_as_long_as_they_are_valid_and_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By their digest; the oldest make room."""
+    now = datetime(2026, 3, 10, tzinfo=UTC)
+    spent = Spent()
+    assert spent.spend("a", now)
+    assert not spent.spend("a", now)
+    assert spent.spend("a", now + timedelta(minutes=10))
+    monkeypatch.setattr(approval, "MOST_SPENT", 2)
+    for state in ("b", "c", "d"):
+        assert spent.spend(state, now)
+    assert not spent.spend("d", now)
+
+
+def test_a_token_does_not_show_its_key() -> None:
+    """Nor does another key accept it."""
+    now = datetime(2026, 3, 10, tzinfo=UTC)
+    preview = Preview(effect="e", lost="l", undo="u")
+    tokens = Tokens(b"k" * 32)
+    token = tokens.give("t", {"a": 1}, preview, now)
+
+    assert tokens.check(token, "t", {"a": 1}, preview, now)
+    assert not Tokens().check(token, "t", {"a": 1}, preview, now)
+    assert not tokens.check(token, "u", {"a": 1}, preview, now)
+    assert "kkk" not in repr(tokens) + json.dumps(token)
