@@ -30,7 +30,7 @@ MODERN: Final = "2026-07-28"
 PATIENCE: Final = 600.0
 """Seconds for which a live question waits for the person."""
 VALID: Final = timedelta(minutes=10)
-MOST_SPENT: Final = 10_000
+MOST_KEPT: Final = 10_000
 LONGEST_PART: Final = 600
 
 
@@ -109,10 +109,11 @@ def answer_of(outcome: Any) -> Answer:
     return Answer.APPROVED if approved else Answer.DECLINED
 
 
-def question_of(title: str, preview: Preview) -> str:
+def question_of(title: str, preview: Preview, ruled: str | None = None) -> str:
     """Put a preview as a question. Names stand in quotes, so that none can pass for a word of ours."""
     lines = (
         f"{title}?",
+        *([_plain(ruled)] if ruled else []),
         *_about(preview.target),
         f"Effect: {_plain(preview.effect)}",
         f"Lost: {_plain(preview.lost)}",
@@ -146,22 +147,38 @@ def _plain(text: str) -> str:
 
 
 @dataclass(slots=True)
-class Spent:
-    """The approvals that were used, so that none is good twice; kept as long as they would be valid."""
+class Approved:
+    """How often each question was approved of late, so that no approval is good twice.
 
-    _used: "OrderedDict[bytes, datetime]" = field(default_factory=OrderedDict)
+    The client brings a question's answer back together with what was asked. A question that was
+    approved is worded otherwise the next time, so an answer that is sent again fits it no more.
+    """
 
-    def spend(self, state: str, now: datetime) -> bool:
-        """Use an approval; False if it was used before."""
-        while self._used and (
-            next(iter(self._used.values())) <= now or len(self._used) >= MOST_SPENT
-        ):
-            self._used.popitem(last=False)
-        mark = hashlib.sha256(state.encode()).digest()
-        if mark in self._used:
+    _given: "OrderedDict[bytes, tuple[int, datetime]]" = field(default_factory=OrderedDict)
+
+    def times(self, question: str, now: datetime) -> int:
+        """Tell how often a question was approved, as long as its answer would be taken."""
+        count, until = self._given.get(_mark(question), (0, now))
+        return count if until > now else 0
+
+    def worded(self, question: str, now: datetime) -> str:
+        """Word a question so that only a new answer fits it."""
+        times = self.times(question, now)
+        return f"{question}\nApproved in the last ten minutes: {times}." if times else question
+
+    def use(self, question: str, now: datetime, *, times: int) -> bool:
+        """Count an approval; False if another was counted since, so that this may be the same."""
+        if self.times(question, now) != times:
             return False
-        self._used[mark] = now + VALID
+        self._given[_mark(question)] = (times + 1, now + VALID)
+        self._given.move_to_end(_mark(question))
+        while len(self._given) > MOST_KEPT:
+            self._given.popitem(last=False)
         return True
+
+
+def _mark(question: str) -> bytes:
+    return hashlib.sha256(question.encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)

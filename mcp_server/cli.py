@@ -1,6 +1,7 @@
 """The command line: arguments to settings, logs, server; nothing is served before all is right."""
 
 import gc
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from mcp_server import __version__
 if TYPE_CHECKING:
     from mcp_server.server import FivetranServer
     from mcp_server.settings import Settings
+    from mcp_server.tokens import JwtVerifier
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -54,11 +56,16 @@ def serve(  # noqa: PLR0913 -- one parameter for each option
         bool | None,
         typer.Option("--sandbox", help="Serve a made-up account. [FIVETRAN_MCP_SANDBOX]"),
     ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The operator's rules. [FIVETRAN_MCP_POLICY]"),
+    ] = None,
     http: Annotated[
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Serve streamable HTTP on a loopback address, at /mcp. [FIVETRAN_MCP_HTTP]",
+            help="Serve streamable HTTP at /mcp; beyond this machine it needs"
+            " FIVETRAN_MCP_AUTH_ISSUER. [FIVETRAN_MCP_HTTP]",
         ),
     ] = None,
     log_level: Annotated[
@@ -85,6 +92,7 @@ def serve(  # noqa: PLR0913 -- one parameter for each option
             read_only=read_only,
             toolsets=toolsets,
             sandbox=sandbox,
+            policy=policy,
             http=http,
             log_level=log_level,
             log_format=log_format,
@@ -99,6 +107,53 @@ def demo() -> None:
     raise typer.Exit(run_demo())
 
 
+policies = typer.Typer(help="The operator's policy file.", no_args_is_help=True)
+audits = typer.Typer(help="The record of what was changed.", no_args_is_help=True)
+app.add_typer(policies, name="policy")
+app.add_typer(audits, name="audit")
+PathArgument = Annotated[Path, typer.Argument(metavar="FILE")]
+
+
+@policies.command("check")
+def check_policy(file: PathArgument) -> None:
+    """Say what a policy file means, or everything that is wrong with it."""
+    from mcp_server.rules import RulesError, load, summary  # noqa: PLC0415 -- only this needs it
+    from mcp_server.server import all_specs  # noqa: PLC0415 -- likewise
+
+    try:
+        rules = load(file, tools=frozenset(spec.name for spec in all_specs()))
+    except RulesError as error:
+        typer.echo(error, err=True, nl=False)
+        raise typer.Exit(USAGE_ERROR) from None
+    for line in summary(rules):
+        typer.echo(line)
+
+
+@audits.command("verify")
+def verify_audit(
+    file: PathArgument,
+    expected: Annotated[
+        str | None, typer.Option(help="The last hash of an earlier check.", metavar="HASH")
+    ] = None,
+) -> None:
+    """Tell whether lines of an audit file are missing or altered; exit code 1 if so.
+
+    A file that was sealed needs the same FIVETRAN_MCP_AUDIT_KEY.
+    """
+    from mcp_server.journal import JournalError  # noqa: PLC0415 -- only this needs it
+    from mcp_server.journal_check import verify  # noqa: PLC0415 -- likewise
+    from mcp_server.settings import audit_key  # noqa: PLC0415 -- likewise
+
+    try:
+        found = verify(file, audit_key(), expected)
+    except JournalError as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(USAGE_ERROR) from None
+    for line in found.in_words():
+        typer.echo(line)
+    raise typer.Exit(0 if found.ok else 1)
+
+
 def run(**arguments: Any) -> None:
     """Serve with these settings before those of the environment."""
     # Imported late, so that --version, --help and a wrong option answer at once.
@@ -111,22 +166,45 @@ def run(**arguments: Any) -> None:
         typer.echo(error, err=True, nl=False)
         raise typer.Exit(USAGE_ERROR) from None
     log.configure(settings.log_level, settings.log_format)
+    from mcp_server.journal import JournalError  # noqa: PLC0415 -- as said above
+    from mcp_server.rules import RulesError  # noqa: PLC0415 -- as said above
     from mcp_server.serve import serve_http, serve_stdio  # noqa: PLC0415 -- as said above
 
-    server = _server(settings)
+    verifier = _verifier(settings)
+    try:
+        server = _server(settings, verifier)
+    except (RulesError, JournalError) as error:
+        typer.echo(str(error).rstrip(), err=True)
+        raise typer.Exit(USAGE_ERROR) from None
     gc.freeze()
     gc.enable()
     if settings.address:
-        serve_http(server, *settings.address)
+        serve_http(
+            server,
+            *settings.address,
+            auth=verifier,
+            hosts=settings.hosts,
+            origins=settings.origins,
+            stateless=settings.state_key is not None,
+        )
     else:
         serve_stdio(server)
 
 
-def _server(settings: "Settings") -> "FivetranServer":
+def _verifier(settings: "Settings") -> "JwtVerifier | None":
+    """Make what verifies tokens; whoever starts a process on stdio needs none."""
+    if settings.address is None or settings.auth is None:
+        return None
+    from mcp_server.tokens import JwtVerifier  # noqa: PLC0415 -- only HTTP needs it
+
+    return JwtVerifier(settings.auth)
+
+
+def _server(settings: "Settings", verifier: "JwtVerifier | None") -> "FivetranServer":
     from mcp_server.server import build_server  # noqa: PLC0415 -- as in run
 
     if not settings.sandbox:
-        return build_server(settings)
+        return build_server(settings, auth=verifier)
     # Only now: a real account has no use for them.
     from httpx import ASGITransport  # noqa: PLC0415 -- as said above
     from pydantic import SecretStr  # noqa: PLC0415 -- as said above
@@ -136,4 +214,4 @@ def _server(settings: "Settings") -> "FivetranServer":
     # Whatever real key is in the environment stays out of it.
     own = {"api_key": SecretStr(SANDBOX_KEY), "api_secret": SecretStr(SANDBOX_SECRET)}
     upstream = ASGITransport(app=Sandbox().app)
-    return build_server(settings.model_copy(update=own), upstream=upstream)
+    return build_server(settings.model_copy(update=own), upstream=upstream, auth=verifier)

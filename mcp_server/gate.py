@@ -9,8 +9,10 @@ import inspect
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Final
 
 import structlog
@@ -29,7 +31,7 @@ from mcp_server.approval import (
     Answer,
     Approval,
     Approvals,
-    Spent,
+    Approved,
     Tokens,
     answer_of,
     ask_live,
@@ -38,6 +40,7 @@ from mcp_server.approval import (
     is_modern,
     question_of,
 )
+from mcp_server.auth import AuthConfig, caller_mode, caller_name
 from mcp_server.contract import (
     FEW_LEFT,
     accepted,
@@ -46,7 +49,11 @@ from mcp_server.contract import (
     build,
     with_parameters,
 )
-from mcp_server.policy import Mode, check_effect, check_tool, is_offered
+from mcp_server.journal import Journal, Record
+from mcp_server.judging import Resyncs, act_of, preview_of
+from mcp_server.policy import Mode, check_effect, check_tool, is_offered, needed_mode
+from mcp_server.recording import RECORD, REFUSALS, carried_out, client_of, refused, with_plan
+from mcp_server.rules import Rules
 from mcp_server.toolkit import (
     Effect,
     Plan,
@@ -65,6 +72,8 @@ LONGEST_REPEAT: Final = 1500
 """Bytes of arguments up to which a preview writes out the call that confirms it."""
 
 
+ASKED: Final[ContextVar[tuple[str, int]]] = ContextVar("asked")
+"""The question of the call that runs, and how often it was approved before."""
 TOKEN: Final = "preview_token"  # noqa: S105 -- the name of an argument
 PreviewToken = Annotated[
     str, Field(max_length=100, description="From the preview; good for this very call.")
@@ -87,32 +96,56 @@ class Gate:
     approvals: Approvals = Approvals.AUTO
     """What a confirmed call needs besides `confirm`."""
     tokens: Tokens = field(default_factory=Tokens)
-    spent: Spent = field(default_factory=Spent)
+    approved: Approved = field(default_factory=Approved)
     now: Callable[[], datetime] = utc_now
+    rules: Rules | None = None
+    """What the operator's policy file says."""
+    resyncs: Resyncs = field(default_factory=Resyncs)
+    auth: AuthConfig | None = None
+    """Whose tokens say how much a caller may do; None where the server's mode is everybody's."""
+    journal: Journal = field(default_factory=Journal)
 
     def offers(self, spec: Spec) -> bool:
-        """Whether a tool is listed."""
+        """Whether a tool is offered to anybody."""
         return is_offered(spec, self.mode, self.toolsets)
+
+    def offers_caller(self, spec: Spec) -> bool:
+        """Whether a tool is offered to whoever makes this call."""
+        caller = self._caller_mode()
+        return self.offers(spec) and caller is not None and is_offered(spec, caller, self.toolsets)
+
+    def _caller_mode(self) -> Mode | None:
+        return self.mode if self.auth is None else caller_mode(self.auth)
 
     def pass_tool(self, spec: Spec) -> None:
         """Let a call of an offered tool pass.
 
         Raises:
-            ToolFailure: It is not offered.
+            ToolFailure: It is not offered, or not to this caller.
         """
         check_tool(spec, self.mode, self.toolsets)
+        self._pass_effect(spec, spec.effect)
 
-    def refuse(self, name: str, specs: Sequence[Spec]) -> CallToolResult:
-        """Answer a call of a tool that is not offered, or does not exist."""
+    def _pass_effect(self, spec: Spec, effect: Effect) -> None:
+        """Let an effect pass in the server's mode, and in that of the caller's token."""
+        check_effect(spec.name, effect, self.mode)
+        caller, needed = self._caller_mode(), needed_mode(effect)
+        if self.auth and (caller is None or caller < needed):
+            raise ToolFailure(
+                "scope_missing",
+                f"{spec.name} was refused and nothing was sent: the token of this caller lacks the"
+                f" scope {self.auth.scopes[needed]}",
+                hint="Tell the person: whoever gives out access can grant it. No argument changes it.",
+            )
+
+    def _unoffered(self, name: str, specs: Sequence[Spec]) -> ToolFailure:
         spec = next((spec for spec in specs if spec.name == name), None)
         try:
             if spec is not None:
                 self.pass_tool(spec)
-            failure = unknown_tool(name, [spec.name for spec in specs if self.offers(spec)])
         except ToolFailure as refusal:
-            failure = refusal
-        _log.info("tool_refused", tool=spec.name if spec else None, outcome=failure.code)
-        return answer_failure(failure)
+            return refusal
+        return unknown_tool(name, [spec.name for spec in specs if self.offers_caller(spec)])
 
     def pass_plan(self, spec: Spec, arguments: Mapping[str, Any], plan: Plan) -> None:
         """Let a planned call pass, if nothing in it is destructive or if that is confirmed.
@@ -124,7 +157,7 @@ class Gate:
             if spec.effect is Effect.DESTRUCTIVE:
                 raise TypeError(f"{spec.name} made no preview of a destructive call")
             return
-        check_effect(spec.name, plan.effect, self.mode)
+        self._pass_effect(spec, plan.effect)
         shown = all(arguments.get(name) == value for name, value in plan.pinned.items())
         given = {
             name: _plain(value)
@@ -141,33 +174,63 @@ class Gate:
             raise _unconfirmed(spec.name, given, plan.preview, pinned)
 
     async def ask(
-        self, spec: Spec, arguments: Mapping[str, Any], plan: Plan, ctx: Context[Any, Any]
+        self, spec: Spec, arguments: Mapping[str, Any], plan: Plan | None, ctx: Context[Any, Any]
     ) -> Answer | Elicit[Approval]:
-        """Ask the person, where a confirmed call needs one; the SDK carries the question on.
+        """Apply the policy, then ask the person where one is needed; the SDK carries a question on.
 
         Raises:
-            ToolFailure: As `pass_plan`; or nobody can be asked, or the approval was used before.
+            ToolFailure: As `pass_plan`; or the policy forbids it, nobody can be asked, or the
+                approval was used before.
         """
-        self.pass_plan(spec, arguments, plan)
-        if plan.preview is None or self.approvals is Approvals.ARGUMENT:
+        ruled = await self._ruled(spec, arguments, plan, ctx)
+        if plan is not None:
+            self.pass_plan(spec, arguments, plan)
+        preview = plan.preview if plan else None
+        if ruled is None and (preview is None or self.approvals is Approvals.ARGUMENT):
             return Answer.NOT_ASKED
         if not can_ask(ctx):
-            if self.approvals is Approvals.HUMAN:
-                raise _nobody_to_ask(spec.name)
+            if ruled is not None or self.approvals is Approvals.HUMAN:
+                raise _nobody_to_ask(spec.name, ruled)
             return Answer.NOT_ASKED
-        question = question_of(spec.title, plan.preview)
+        question = question_of(spec.title, preview or preview_of(spec, arguments), ruled)
         if not is_modern(ctx):
             return await ask_live(ctx, question)
-        if ctx.request_state and not self.spent.spend(ctx.request_state, self.now()):
-            raise _not_approved(spec.name, "this approval was used before")
-        return Elicit(question, Approval)
+        ASKED.set((question, self.approved.times(question, self.now())))
+        return Elicit(self.approved.worded(question, self.now()), Approval)
+
+    async def _ruled(
+        self, spec: Spec, arguments: Mapping[str, Any], plan: Plan | None, ctx: Context[Any, Any]
+    ) -> str | None:
+        """Judge a call by the policy; what it says of one that a person has to approve.
+
+        Raises:
+            ToolFailure: The policy forbids it.
+        """
+        if self.rules is None:
+            return None
+        fivetran = ctx.request_context.lifespan_context.fivetran
+        act = await act_of(spec, arguments, plan, fivetran, self.rules)
+        decision = self.rules.decide(act, self.now(), self.resyncs.today(self.now()))
+        if decision.verdict == "deny":
+            raise ToolFailure("policy_forbids", decision.message, hint=decision.hint)
+        return decision.message if decision.verdict == "confirm" else None
+
+    async def refuse_offer(self, name: str, specs: Sequence[Spec]) -> CallToolResult:
+        """Answer a call of a tool that is not offered, or does not exist; record it if it is one."""
+        failure = self._unoffered(name, specs)
+        spec = next((spec for spec in specs if spec.name == name), None)
+        _log.info("tool_refused", tool=spec.name if spec else None, outcome=failure.code)
+        if spec and spec.effect is not Effect.READ:
+            record = Record(tool=spec.name, effect=str(spec.effect), principal=caller_name())
+            await refused(self.journal, record, failure)
+        return answer_failure(failure)
 
 
-def _nobody_to_ask(tool: str) -> ToolFailure:
+def _nobody_to_ask(tool: str, ruled: str | None) -> ToolFailure:
     return ToolFailure(
         "not_approved",
         f"{tool} was refused and nothing was changed: a person must approve it, and this client"
-        " cannot ask one",
+        f" cannot ask one{f'. {ruled}' if ruled else ''}",
         hint="Tell the person: it can be done with a client that supports elicitation, or in"
         " Fivetran's dashboard. No argument changes it.",
     )
@@ -231,23 +294,24 @@ class GatedTool(Tool):
             spec=spec,
             gate=gate,
         )
-        if spec.is_planned:
+        if spec.effect is not Effect.READ or gate.rules:
             tool._guard()
         return tool
 
     def _guard(self) -> None:
         """Put the plan, the confirmation and the person before the body."""
-        if self.gate.approvals is Approvals.PREVIEW:
+        if self.gate.approvals is Approvals.PREVIEW and self.spec.is_planned:
             add_argument(self, TOKEN, PreviewToken)
         names = accepted(self)
-        planned = inspect.signature(self.spec.fn).parameters["plan"].annotation
+        parameters = inspect.signature(self.spec.fn).parameters
+        planned = {"plan": parameters["plan"].annotation} if self.spec.is_planned else {}
 
         async def ask(
-            plan: Plan, ctx: Context[Any, Any], **given: Any
+            ctx: Context[Any, Any], plan: Plan | None = None, **given: Any
         ) -> Answer | Elicit[Approval]:
             return await self.gate.ask(self.spec, given, plan, ctx)
 
-        takes = {"plan": planned, "ctx": Context[Any, Any], **dict.fromkeys(names, Any)}
+        takes = {**planned, "ctx": Context[Any, Any], **dict.fromkeys(names, Any)}
         resolved = {**self.resolved_params, "answer": (Resolve(with_parameters(ask, takes)), True)}
         self.resolved_params = resolved
         self.resolver_plans = build_resolver_plans(resolved, set(names))
@@ -260,9 +324,22 @@ class GatedTool(Tool):
         if said in _ENDINGS:
             raise _not_approved(self.name, _ENDINGS[said])
         kwargs.pop(TOKEN, None)
-        if said is Answer.APPROVED and is_live(answer):
-            kwargs["plan"] = await self._again(given, kwargs)
-        return await self.spec.fn(**kwargs)
+        plan: Plan | None = kwargs.get("plan")
+        if said is Answer.APPROVED and not is_live(answer):
+            question, times = ASKED.get()
+            if not self.gate.approved.use(question, self.gate.now(), times=times):
+                raise _not_approved(self.name, "this approval was used before")
+        elif plan and said is Answer.APPROVED:
+            plan = kwargs["plan"] = await self._again(given, kwargs)
+        if self.spec.effect is Effect.READ:
+            return await self.spec.fn(**kwargs)
+        record = with_plan(RECORD.get(), plan, approved=said is Answer.APPROVED)
+        self.gate.resyncs.note(self.name, self.gate.now())
+        return await carried_out(
+            self.gate.journal,
+            record,
+            partial(self.spec.fn, **kwargs),
+        )
 
     async def _again(self, given: Mapping[str, Any], kwargs: Mapping[str, Any]) -> Plan:
         """Plan anew after the person was asked, for that takes time.
@@ -285,6 +362,7 @@ class GatedTool(Tool):
     ) -> Any:
         """Run a call to its answer: a `CallToolResult` whatever happens, but for cancellation."""
         started = time.perf_counter()
+        RECORD.set(self._record(arguments, context))
         try:
             self.gate.pass_tool(self.spec)
             result = await super().run(arguments, context)
@@ -293,12 +371,28 @@ class GatedTool(Tool):
         except Exception as error:  # noqa: BLE001 -- the boundary: every failure becomes an answer
             failure = self._explain(error, arguments)
             self._log_call(arguments, started, failure)
+            if self.spec.effect is not Effect.READ and failure.code in REFUSALS:
+                await refused(self.gate.journal, RECORD.get(), failure)
             return answer_failure(failure, self._secrets(arguments))
         if isinstance(result, InputRequiredResult):
             return result
         self._log_call(arguments, started, None)
         few = getattr(context.request_context.lifespan_context, FEW_LEFT, None)
         return answer(result, self._secrets(arguments), answer_fields(self.spec), few)
+
+    def _record(self, arguments: Mapping[str, Any], context: Context[Any, Any]) -> Record:
+        """Say who calls what, before anything is known of whether it will be done."""
+        target = arguments.get("connector_id")
+        return Record(
+            tool=self.name,
+            effect=str(self.spec.effect),
+            connector_id=target if isinstance(target, str) else None,
+            arguments=self.fn_metadata.pre_parse_json(dict(arguments)),
+            secrets=self.gate.vault.known(),
+            principal=caller_name(),
+            client=client_of(context),
+            protocol=context.protocol_version,
+        )
 
     def _explain(self, error: Exception, arguments: Mapping[str, Any]) -> ToolFailure:
         cause = error.__cause__ if isinstance(error, ToolError) else error

@@ -11,6 +11,7 @@ import httpx
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.request_state import RequestStateSecurity
 from mcp_types import CallToolResult, GetPromptResult, InputRequiredResult
 from pydantic import AnyUrl
 from typing_extensions import override
@@ -22,9 +23,11 @@ from mcp_server.fivetran import Budget, Fivetran, Transport
 from mcp_server.fivetran.transport import CONNECT_TIMEOUT, only_reads
 from mcp_server.gate import Gate, GatedTool, utc_now
 from mcp_server.instructions import instructions
+from mcp_server.journal import Journal
 from mcp_server.policy import Mode
 from mcp_server.prompts import prompts, unknown_prompt
 from mcp_server.resources import ADDRESSES, READING, add_resources
+from mcp_server.rules import Rules, load
 from mcp_server.settings import TOOLSETS as TOOLSET_NAMES
 from mcp_server.settings import Settings
 from mcp_server.toolkit import Secrets, ServerInfo, Spec
@@ -33,6 +36,9 @@ from mcp_server.unanswered import Unanswered
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver.tools import Tool
+    from mcp_types import Tool as ListedTool
+
+    from mcp_server.tokens import JwtVerifier
 
 NAME = "fivetran"
 FIVE_MINUTES = 300_000
@@ -104,8 +110,13 @@ class FivetranServer(MCPServer[App]):
         self, name: str, arguments: dict[str, Any], context: Context[App, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         if name not in self._names:
-            return self._gate.refuse(name, self._specs)
+            return await self._gate.refuse_offer(name, self._specs)
         return await super().call_tool(name, arguments, context)
+
+    @override
+    async def list_tools(self) -> "list[ListedTool]":
+        offered = {spec.name for spec in self._specs if self._gate.offers_caller(spec)}
+        return [tool for tool in await super().list_tools() if tool.name in offered]
 
     @override
     async def get_prompt(
@@ -139,10 +150,16 @@ def build_server(
     *,
     upstream: httpx.AsyncBaseTransport | None = None,
     now: Callable[[], datetime] | None = None,
+    auth: "JwtVerifier | None" = None,
 ) -> FivetranServer:
     """Build the server.
 
-    `upstream` replaces the network, `now` the clock: the sandbox and the tests use them.
+    `upstream` replaces the network, `now` the clock: the sandbox and the tests use them. `auth`
+    verifies the tokens of HTTP clients.
+
+    Raises:
+        RulesError: The policy file is wrong.
+        JournalError: The audit file cannot be used.
     """
     vault = settings.vault()
     gate = Gate(
@@ -151,6 +168,9 @@ def build_server(
         vault=vault,
         approvals=Approvals(settings.approval),
         now=now or utc_now,
+        rules=policy_of(settings),
+        auth=auth.config if auth else None,
+        journal=journal_of(settings, now),
     )
     secrets = Secrets(vault, literals=settings.literal_secrets == "allow")
     about = ServerInfo(
@@ -174,6 +194,7 @@ def build_server(
         try:
             yield app
         finally:
+            gate.journal.close()
             server.apps.remove(app)
             await app.aclose()
             server.closed.set()
@@ -188,9 +209,34 @@ def build_server(
         lifespan=lifespan,
         subscriptions=False,
         log_level=settings.log_level.upper(),
-        cache_hints={"tools/list": CacheHint(ttl_ms=FIVE_MINUTES, scope="public")},
+        cache_hints={
+            "tools/list": CacheHint(ttl_ms=FIVE_MINUTES, scope="private" if auth else "public")
+        },
+        token_verifier=auth,
+        auth=auth.config.settings() if auth else None,
+        request_state_security=state_security(settings),
     )
     return server
+
+
+def policy_of(settings: Settings) -> Rules | None:
+    """Read the operator's policy file, if there is one."""
+    if settings.policy is None:
+        return None
+    return load(settings.policy, tools=frozenset(spec.name for spec in all_specs()))
+
+
+def journal_of(settings: Settings, now: Callable[[], datetime] | None) -> Journal:
+    """Open the record of what is changed."""
+    key = settings.audit_key.get_secret_value().encode() if settings.audit_key else None
+    return Journal(settings.audit_file, now=now or utc_now, key=key)
+
+
+def state_security(settings: Settings) -> RequestStateSecurity | None:
+    """Share the key of questions that are under way with other replicas, if there are any."""
+    if settings.state_key is None:
+        return None
+    return RequestStateSecurity(keys=[settings.state_key.get_secret_value().encode()])
 
 
 def http_client(

@@ -1,7 +1,6 @@
 """The only reader of the environment. What is wrong is told all at once, with its remedy."""
 
 import difflib
-import ipaddress
 import os
 import re
 from pathlib import Path
@@ -11,6 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from mcp_server.addresses import is_loopback
+from mcp_server.auth import AuthConfig
 from mcp_server.policy import MODES, Mode
 from mcp_server.vault import Vault
 
@@ -19,6 +20,7 @@ TOOLSETS: Final = (*USUAL, "advanced")
 """What models are told of tools costs at every start, so what few need is not offered by default."""
 FIVETRAN: Final = "https://api.fivetran.com"
 HIGHEST_PORT: Final = 65535
+SHORTEST_KEY: Final = 32
 PREFIX: Final = "FIVETRAN_MCP_"
 
 VARIABLES: Final = {
@@ -28,12 +30,22 @@ VARIABLES: Final = {
     "mode": "FIVETRAN_MCP_MODE",
     "read_only": "FIVETRAN_MCP_READ_ONLY",
     "approval": "FIVETRAN_MCP_APPROVAL",
+    "policy": "FIVETRAN_MCP_POLICY",
+    "audit_file": "FIVETRAN_MCP_AUDIT_FILE",
+    "audit_key": "FIVETRAN_MCP_AUDIT_KEY",
     "toolsets": "FIVETRAN_MCP_TOOLSETS",
     "secret_env": "FIVETRAN_MCP_SECRET_ENV",
     "secret_dir": "FIVETRAN_MCP_SECRET_DIR",
     "literal_secrets": "FIVETRAN_MCP_LITERAL_SECRETS",
     "sandbox": "FIVETRAN_MCP_SANDBOX",
     "http": "FIVETRAN_MCP_HTTP",
+    "auth_issuer": "FIVETRAN_MCP_AUTH_ISSUER",
+    "auth_audience": "FIVETRAN_MCP_AUTH_AUDIENCE",
+    "auth_resource": "FIVETRAN_MCP_AUTH_RESOURCE",
+    "auth_jwks": "FIVETRAN_MCP_AUTH_JWKS",
+    "hosts": "FIVETRAN_MCP_HOSTS",
+    "origins": "FIVETRAN_MCP_ORIGINS",
+    "state_key": "FIVETRAN_MCP_STATE_KEY",
     "timeout": "FIVETRAN_MCP_TIMEOUT",
     "log_level": "FIVETRAN_MCP_LOG_LEVEL",
     "log_format": "FIVETRAN_MCP_LOG_FORMAT",
@@ -46,6 +58,8 @@ REMEDIES: Final = {
     "base_url": f"leave FIVETRAN_BASE_URL out, or give an https URL without a path, as {FIVETRAN}",
     "mode": "use read-only, write or full (--mode, FIVETRAN_MCP_MODE)",
     "read_only": "use true or false (FIVETRAN_MCP_READ_ONLY)",
+    "policy": "give the path of a policy file; `mcp-server-fivetran policy check FILE` tells what is"
+    " wrong with one (--policy, FIVETRAN_MCP_POLICY)",
     "approval": "use auto, human, argument or preview (FIVETRAN_MCP_APPROVAL)",
     "toolsets": f"use a comma-separated list of {', '.join(TOOLSETS)}; default (all but advanced) or"
     " all (--toolsets, FIVETRAN_MCP_TOOLSETS)",
@@ -54,8 +68,22 @@ REMEDIES: Final = {
     "secret_dir": "give the absolute path of a directory that exists (FIVETRAN_MCP_SECRET_DIR)",
     "literal_secrets": "use allow or refuse (FIVETRAN_MCP_LITERAL_SECRETS)",
     "sandbox": "use true or false (FIVETRAN_MCP_SANDBOX)",
-    "http": "give a loopback address and a port, as 127.0.0.1:8000 (--http, FIVETRAN_MCP_HTTP);"
-    " other addresses need authentication, which this version does not have",
+    "http": "give an address and a port, as 127.0.0.1:8000 (--http, FIVETRAN_MCP_HTTP); one that is not"
+    " this machine's own needs FIVETRAN_MCP_AUTH_ISSUER and FIVETRAN_MCP_AUTH_AUDIENCE",
+    "auth_issuer": "give the https URL of the authorization server, as its tokens name it in iss"
+    " (FIVETRAN_MCP_AUTH_ISSUER)",
+    "auth_audience": "give what its tokens for this server name in aud, normally this server's https"
+    " URL ending in /mcp; both or neither (FIVETRAN_MCP_AUTH_AUDIENCE)",
+    "auth_resource": "give this server's https URL, where the audience is none"
+    " (FIVETRAN_MCP_AUTH_RESOURCE)",
+    "auth_jwks": "give the https URL of the issuer's keys, or leave it out (FIVETRAN_MCP_AUTH_JWKS)",
+    "audit_file": "give the path of a file that this server may write (FIVETRAN_MCP_AUDIT_FILE)",
+    "audit_key": "give a text of at least 32 characters, and keep it (FIVETRAN_MCP_AUDIT_KEY)",
+    "hosts": "give names by which clients reach the server, separated by commas (FIVETRAN_MCP_HOSTS)",
+    "origins": "give origins of web pages that may call it, as https://app.example, separated by"
+    " commas (FIVETRAN_MCP_ORIGINS)",
+    "state_key": "give the same text of at least 32 characters to all replicas"
+    " (FIVETRAN_MCP_STATE_KEY)",
     "timeout": "give seconds from 1 to 600 (FIVETRAN_MCP_TIMEOUT)",
     "log_level": "use debug, info, warning or error (--log-level, FIVETRAN_MCP_LOG_LEVEL)",
     "log_format": "use console or json (--log-format, FIVETRAN_MCP_LOG_FORMAT)",
@@ -104,6 +132,17 @@ class Settings(BaseSettings):
     literal_secrets: Literal["allow", "refuse"] = Field(
         default="allow", alias=VARIABLES["literal_secrets"]
     )
+    policy: Path | None = Field(default=None, alias=VARIABLES["policy"])
+    audit_file: Path | None = Field(default=None, alias=VARIABLES["audit_file"])
+    audit_key: SecretStr | None = Field(default=None, alias=VARIABLES["audit_key"])
+    # Before the address, which is checked by them.
+    auth_issuer: str = Field(default="", alias=VARIABLES["auth_issuer"])
+    auth_audience: str = Field(default="", alias=VARIABLES["auth_audience"])
+    auth_resource: str = Field(default="", alias=VARIABLES["auth_resource"])
+    auth_jwks: str = Field(default="", alias=VARIABLES["auth_jwks"])
+    hosts: Annotated[tuple[str, ...], NoDecode] = Field(default=(), alias=VARIABLES["hosts"])
+    origins: Annotated[tuple[str, ...], NoDecode] = Field(default=(), alias=VARIABLES["origins"])
+    state_key: SecretStr | None = Field(default=None, alias=VARIABLES["state_key"])
     http: str | None = Field(default=None, alias=VARIABLES["http"])
     timeout: float = Field(default=90.0, ge=1, le=600, alias=VARIABLES["timeout"])
     log_level: LogLevel = Field(default="info", alias=VARIABLES["log_level"])
@@ -125,6 +164,22 @@ class Settings(BaseSettings):
         """Where to serve streamable HTTP; None for stdio."""
         return None if self.http is None else split_address(self.http)
 
+    @property
+    def auth(self) -> AuthConfig | None:
+        """Whose tokens are accepted over HTTP; None if none are needed.
+
+        Raises:
+            ValueError: Something about it is wrong.
+        """
+        if not (self.auth_issuer or self.auth_audience):
+            return None
+        return AuthConfig(
+            issuer=self.auth_issuer,
+            audience=self.auth_audience,
+            resource=self.auth_resource,
+            jwks_url=self.auth_jwks,
+        )
+
     def vault(self) -> Vault:
         """Open what the operator lets be named; this server's own settings never are."""
         own = {*VARIABLES.values()}
@@ -133,7 +188,8 @@ class Settings(BaseSettings):
             for name, value in os.environ.items()
             if name not in own and any(_matches(name, pattern) for pattern in self.secret_env)
         }
-        pair = (self.api_key.get_secret_value(), self.api_secret.get_secret_value())
+        keys = (self.api_key, self.api_secret, self.state_key, self.audit_key)
+        pair = tuple(key.get_secret_value() for key in keys if key)
         return Vault(opened, self.secret_dir, hidden=pair)
 
     @field_validator("api_key", "api_secret")
@@ -154,7 +210,7 @@ class Settings(BaseSettings):
             raise ValueError("it has more than a host and a port")
         return value.rstrip("/")
 
-    @field_validator("toolsets", "secret_env", mode="before")
+    @field_validator("toolsets", "secret_env", "hosts", "origins", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
@@ -184,9 +240,25 @@ class Settings(BaseSettings):
 
     @field_validator("http")
     @classmethod
-    def _loopback(cls, value: str | None) -> str | None:
-        if value is not None and not is_loopback(split_address(value)[0]):
-            raise ValueError("it is not a loopback address")
+    def _reachable(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None or is_loopback(split_address(value)[0]):
+            return value
+        if not (info.data.get("auth_issuer") and info.data.get("auth_audience")):
+            raise ValueError("it is not a loopback address, and nobody has to say who they are")
+        return value
+
+    @field_validator("state_key", "audit_key")
+    @classmethod
+    def _long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_KEY:
+            raise ValueError("it is too short")
+        return value
+
+    @field_validator("policy")
+    @classmethod
+    def _file(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError("there is no such file")
         return value
 
 
@@ -207,14 +279,6 @@ def split_address(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine and can be reached from nowhere else."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def load_settings(**arguments: Any) -> Settings:
     """Read the environment, with the command line's arguments before it.
 
@@ -227,9 +291,18 @@ def load_settings(**arguments: Any) -> Settings:
         settings = Settings(**given)
     except ValidationError as error:
         raise _all_of(misspelt + _problems(error)) from None
-    if misspelt:
-        raise _all_of(misspelt)
+    problems = misspelt + _auth_problems(settings)
+    if problems:
+        raise _all_of(problems)
     return settings
+
+
+def _auth_problems(settings: Settings) -> list[str]:
+    try:
+        settings.auth  # noqa: B018 -- only whether it can be made
+    except ValueError as error:
+        return [f"{VARIABLES['auth_issuer']} and the like: {error}; {REMEDIES['auth_issuer']}"]
+    return []
 
 
 def _all_of(problems: list[str]) -> SettingsError:
@@ -260,3 +333,9 @@ def _misspelt() -> list[str]:
 def _nearest(variable: str) -> str:
     near = difflib.get_close_matches(variable, VARIABLES.values(), n=1)
     return f", did you mean {near[0]}" if near else ""
+
+
+def audit_key() -> bytes | None:
+    """Read the key of the audit file alone, for whoever only checks that."""
+    text = os.environ.get(VARIABLES["audit_key"], "")
+    return text.encode() or None

@@ -5,7 +5,7 @@ what the server provides, which the model does not see. Its docstring is what th
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
@@ -26,6 +26,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from pydantic_core import PydanticCustomError
 
 from mcp_server.fivetran import Fivetran as Client
+from mcp_server.fivetran.models import Connection
 from mcp_server.unanswered import Unanswered
 from mcp_server.vault import Vault
 
@@ -127,6 +128,8 @@ class Plan:
     """None if nothing about this call is destructive."""
     pinned: Mapping[str, Any] = field(default_factory=dict)
     """Arguments that a confirmation has to repeat, so that it is about what was shown."""
+    concerns: Sequence[Connection] = ()
+    """The connectors of a call on several."""
     effect: Effect = Effect.DESTRUCTIVE
     """What it takes to carry it out. WRITE: confirmed as well, for it is large, but can be undone."""
 

@@ -13,7 +13,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitResult
 
 from mcp_server import approval
-from mcp_server.approval import Answer, Approvals, Spent, Tokens, answer_of, question_of
+from mcp_server.approval import Answer, Approvals, Approved, Tokens, answer_of, question_of
 from mcp_server.sandbox import Sandbox
 from mcp_server.toolkit import Preview, Target
 from tests.support import Caller, Clock, serve
@@ -145,7 +145,7 @@ async def test_what_changed_while_the_person_thought_is_shown_anew(
     assert '"renamed"' in second
 
 
-async def test_an_approval_is_good_once(sandbox: Sandbox) -> None:
+async def test_an_approval_is_good_once(sandbox: Sandbox, clock: Clock) -> None:
     """The same state and answer, sent again by the client."""
     async with Client(serve(sandbox), elicitation_callback=YES) as client:
         call: Any = client.session.call_tool
@@ -159,13 +159,15 @@ async def test_an_approval_is_good_once(sandbox: Sandbox) -> None:
         }
         done = await call("resync_connector", arguments, **again)
         assert not done.is_error
-        replayed = await call("resync_connector", arguments, **again)
+        clock.wait(60)  # everything is again as it was when the question was asked
+        replayed = await call("resync_connector", arguments, **again, allow_input_required=True)
         other = {**arguments, "connector_id": "brisk_lantern"}
         with pytest.raises(MCPError):
             await call("resync_connector", other, **again)
 
-    assert replayed.is_error
-    assert "used before" in replayed.content[0].text
+    assert replayed.result_type == "input_required"
+    (question,) = replayed.input_requests.values()
+    assert "Approved in the last ten minutes: 1." in question.params.message
     assert len(sent_of(sandbox)) == 1
 
 
@@ -258,19 +260,51 @@ def test_only_an_accepted_true_is_a_yes() -> None:
         assert answer_of(outcome) is Answer.DECLINED
 
 
-def test_used_approvals_are_remembered_as_long_as_they_are_valid_and_bounded(
+async def test_two_who_bring_the_same_answer_at_once_are_let_in_once(sandbox: Sandbox) -> None:
+    """The second is told so."""
+    arguments = {"connector_id": "solid_anchor", "scope": "connector", "confirm": True}
+    async with Client(serve(sandbox), elicitation_callback=YES) as client:
+        call: Any = client.session.call_tool
+        first = await call("resync_connector", arguments, allow_input_required=True)
+        (key,) = first.input_requests
+        answer = {key: ElicitResult(action="accept", content={"approve": True})}
+        results: list[Any] = []
+
+        async def bring() -> None:
+            results.append(
+                await call(
+                    "resync_connector",
+                    arguments,
+                    input_responses=answer,
+                    request_state=first.request_state,
+                    allow_input_required=True,
+                )
+            )
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(bring)
+            tasks.start_soon(bring)
+
+    assert len(sent_of(sandbox)) == 1
+    assert len(results) == 2
+
+
+def test_approvals_are_remembered_as_long_as_they_are_valid_and_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """By their digest; the oldest make room."""
+    """By the digest of the question; the oldest make room."""
     now = datetime(2026, 3, 10, tzinfo=UTC)
-    spent = Spent()
-    assert spent.spend("a", now)
-    assert not spent.spend("a", now)
-    assert spent.spend("a", now + timedelta(minutes=10))
-    monkeypatch.setattr(approval, "MOST_SPENT", 2)
-    for state in ("b", "c", "d"):
-        assert spent.spend(state, now)
-    assert not spent.spend("d", now)
+    approved = Approved()
+    assert approved.worded("a", now) == "a"
+    assert approved.use("a", now, times=0)
+    assert not approved.use("a", now, times=0)
+    assert approved.worded("a", now) != "a"
+    assert approved.worded("a", now + timedelta(minutes=10)) == "a"
+    monkeypatch.setattr(approval, "MOST_KEPT", 2)
+    for question in ("b", "c", "d"):
+        assert approved.use(question, now, times=0)
+    assert approved.times("a", now) == 0
+    assert approved.times("d", now) == 1
 
 
 def test_a_token_does_not_show_its_key() -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ def _served(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Note what would be served, and do not serve it."""
     served: list[Any] = []
     monkeypatch.setattr(serve, "serve_stdio", lambda server: served.append((server, "stdio")))
-    monkeypatch.setattr(serve, "serve_http", lambda *given: served.append(given))
+    monkeypatch.setattr(serve, "serve_http", lambda *given, **_: served.append(given))
     return served
 
 
@@ -119,3 +120,77 @@ def test_both_ways_to_start_it_are_the_same_command(command: list[str]) -> None:
     )
 
     assert result.stdout == f"{__version__}\n"
+
+
+POLICY = """
+[[rules]]
+name = "no deletes"
+tools = ["delete_connector"]
+verdict = "deny"
+"""
+
+
+def test_a_policy_file_is_said_in_words_or_its_mistakes_are_told(tmp_path: Path) -> None:
+    """Before a server is started with it, and by the server itself."""
+    file = tmp_path / "policy.toml"
+    file.write_text(POLICY, encoding="utf-8")
+
+    told = runner.invoke(cli.app, ["policy", "check", str(file)])
+    assert told.exit_code == 0
+    assert "no deletes" in told.output
+
+    file.write_text(POLICY.replace("verdict", "verdikt"), encoding="utf-8")
+    for arguments in (["policy", "check", str(file)], ["--sandbox", "--policy", str(file)]):
+        told = runner.invoke(cli.app, arguments)
+        assert told.exit_code == 2
+        assert "verdikt" in told.output
+        assert "line 5" in told.output
+
+
+def test_a_policy_and_an_audit_file_reach_the_gate(
+    served: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the key that seals it."""
+    file = tmp_path / "policy.toml"
+    file.write_text(POLICY, encoding="utf-8")
+    monkeypatch.setenv("FIVETRAN_MCP_AUDIT_FILE", str(tmp_path / "audit.jsonl"))
+    monkeypatch.setenv("FIVETRAN_MCP_AUDIT_KEY", "k" * 32)
+    monkeypatch.setenv("FIVETRAN_MCP_STATE_KEY", "s" * 32)
+
+    result = runner.invoke(cli.app, ["--sandbox", "--policy", str(file)])
+
+    assert result.exit_code == 0, result.output
+    ((server, _),) = served
+    gate = server._gate  # noqa: SLF001 -- no other way to see it
+    assert gate.rules is not None
+    assert gate.journal.path == tmp_path / "audit.jsonl"
+    gate.journal.close()
+
+    verified = runner.invoke(cli.app, ["audit", "verify", str(tmp_path / "audit.jsonl")])
+    assert verified.exit_code == 0, verified.output
+
+
+def test_an_audit_file_that_was_altered_or_is_none_is_told(tmp_path: Path) -> None:
+    """By the exit code too."""
+    file = tmp_path / "audit.jsonl"
+    file.write_text("not a journal\n", encoding="utf-8")
+
+    assert runner.invoke(cli.app, ["audit", "verify", str(file)]).exit_code == 1
+    missing = runner.invoke(cli.app, ["audit", "verify", str(tmp_path / "nothing")])
+    assert missing.exit_code == 2
+    assert "Traceback" not in missing.output
+
+
+def test_with_an_issuer_http_asks_for_tokens(
+    served: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond this machine, too; a process on stdio is whoever started it."""
+    monkeypatch.setenv("FIVETRAN_MCP_AUTH_ISSUER", "https://idp.example")
+    monkeypatch.setenv("FIVETRAN_MCP_AUTH_AUDIENCE", "https://mcp.example/mcp")
+
+    assert runner.invoke(cli.app, ["--sandbox", "--http", "192.0.2.1:80"]).exit_code == 0
+    assert runner.invoke(cli.app, ["--sandbox"]).exit_code == 0
+    (over_http, host, port), (over_stdio, _) = served
+    assert (host, port) == ("192.0.2.1", 80)
+    assert over_http._gate.auth is not None  # noqa: SLF001 -- no other way to see it
+    assert over_stdio._gate.auth is None  # noqa: SLF001 -- likewise

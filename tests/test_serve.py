@@ -10,11 +10,22 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import IO, Any
 
 import httpx
+import httpx2
 import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.server.mcpserver import MCPServer
+from starlette.applications import Starlette
 
-from tests.support import ERAS, Caller, nowhere
+from mcp_server.auth import caller_mode, caller_name
+from mcp_server.edge import Edge
+from mcp_server.policy import Mode
+from mcp_server.sandbox import Sandbox
+from mcp_server.serve import http_app
+from mcp_server.tokens import RETRY, JwtVerifier
+from tests.issuer import ISSUER, RESOURCE, Issuer, config, token
+from tests.support import ERAS, Caller, nowhere, serve, text_of
 
 COMMAND = [sys.executable, "-m", "mcp_server", "--sandbox"]
 FAMILIES = {
@@ -190,3 +201,269 @@ def test_the_end_of_input_ends_the_server_with_success() -> None:
 
     assert process.returncode == 0
     assert b"Traceback" not in err
+
+
+ACCEPT = {"Accept": "application/json, text/event-stream"}
+
+
+def guarded(verifier: JwtVerifier) -> MCPServer[Any]:
+    """Make a server that says who calls it."""
+    server: MCPServer[Any] = MCPServer(
+        "guarded",
+        token_verifier=verifier,
+        auth=verifier.config.settings(),
+        subscriptions=False,
+    )
+
+    @server.tool()
+    async def whoami() -> str:
+        mode = caller_mode(verifier.config)
+        return f"{caller_name()}: {mode.word if mode is not None else None}"
+
+    return server
+
+
+def guarded_app(issuer: Issuer, **settings: Any) -> Starlette:
+    """Serve it to all the world."""
+    verifier = issuer.verifier(**settings)
+    return http_app(guarded(verifier), "0.0.0.0", auth=verifier)  # noqa: S104 -- not bound
+
+
+@asynccontextmanager
+async def talking_to(
+    app: Starlette, bearer: str | None = None
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """Send requests to an application, without sockets."""
+    headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=app),
+            base_url=RESOURCE.removesuffix("/mcp"),
+            headers=headers,
+        ) as http,
+    ):
+        yield http
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("stateless", [False, True])
+@pytest.mark.parametrize(
+    ("scope", "mode"),
+    [("fivetran:read", "read-only"), ("fivetran:write", "write"), ("fivetran:full", "full")],
+)
+async def test_each_caller_has_the_mode_of_its_scopes(
+    era: str, scope: str, mode: str, *, stateless: bool
+) -> None:
+    """On one server, whoever else uses it."""
+    verifier = Issuer().verifier()
+    app = http_app(guarded(verifier), "127.0.0.1", auth=verifier, stateless=stateless)
+    async with (
+        talking_to(app, token(scope=scope)) as http,
+        Client(streamable_http_client(RESOURCE, http_client=http), mode=era) as client,
+    ):
+        assert text_of(await client.call_tool("whoami", {})) == f"ada (desk): {mode}"
+
+
+async def test_a_session_gives_nobody_more_than_the_token_of_each_request() -> None:
+    """Not a lesser token of the same person, and nothing at all to another."""
+    async with talking_to(guarded_app(Issuer())) as http:
+
+        async def post(bearer: str, **message: Any) -> httpx2.Response:
+            headers = {**ACCEPT, **session, "Authorization": f"Bearer {bearer}"}
+            return await http.post("/mcp", headers=headers, json={"jsonrpc": "2.0", **message})
+
+        session: dict[str, str] = {}
+        full, read = token(scope="fivetran:full"), token()
+        opened = await post(full, **{k: v for k, v in HELLO.items() if k != "jsonrpc"})
+        session = {"Mcp-Session-Id": opened.headers["mcp-session-id"]}
+        assert (await post(full, method="notifications/initialized")).status_code == 202
+        call = {"id": 2, "method": "tools/call", "params": {"name": "whoami"}}
+        assert "ada (desk): full" in (await post(full, **call)).text
+        assert "ada (desk): read-only" in (await post(read, **call)).text
+        assert (await post(token(sub="eve", scope="fivetran:full"), **call)).status_code == 404
+        assert (await post(token(client_id="other"), **call)).status_code == 404
+        assert (await post(token(scope="openid"), **call)).status_code == 403
+        assert (await post(token(exp=1), **call)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("bearer", "status", "error"),
+    [
+        (None, 401, "invalid_token"),
+        ("nonsense", 401, "invalid_token"),
+        ("expired", 401, "invalid_token"),
+        ("unscoped", 403, "insufficient_scope"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("ask", "scopes"),
+    [
+        (Mode.READ_ONLY, ["fivetran:read"]),
+        (Mode.FULL, ["fivetran:read", "fivetran:write", "fivetran:full"]),
+    ],
+)
+async def test_a_refusal_says_where_to_get_a_token_and_with_which_scopes(
+    bearer: str | None, status: int, error: str, ask: Mode, scopes: list[str]
+) -> None:
+    """As RFC 9728 and the protocol's authorization want it; the metadata say the same."""
+    made = {"expired": token(exp=1), "unscoped": token(scope="openid")}.get(bearer or "", bearer)
+    async with talking_to(guarded_app(Issuer(), ask=ask), made) as http:
+        refused = await http.post("/mcp", headers=ACCEPT, json=HELLO)
+        assert refused.status_code == status
+        (challenge,) = refused.headers.get_list("www-authenticate")
+        assert challenge.startswith(f'Bearer error="{error}"')
+        assert challenge.endswith(f'scope="{" ".join(scopes)}"')
+        metadata = challenge.split('resource_metadata="')[1].split('"')[0]
+        assert metadata == "https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
+        described = (await http.get(metadata)).json()
+
+    assert described["resource"] == RESOURCE
+    assert described["authorization_servers"] == [ISSUER]
+    assert described["scopes_supported"] == scopes
+
+
+async def test_a_resource_without_a_path_is_described_as_it_is_written() -> None:
+    """Clients compare the texts."""
+    url = "https://mcp.example.com"
+    async with talking_to(guarded_app(Issuer(), audience=url)) as http:
+        described = (await http.get("/.well-known/oauth-protected-resource")).json()
+    assert described["resource"] == url
+
+
+async def test_a_challenge_that_names_scopes_stays_as_it_is() -> None:
+    """The SDK may learn to do it."""
+
+    async def app(_: Any, __: Any, send: Any) -> None:
+        headers = [(b"www-authenticate", b'Bearer scope="x"'), (b"x-other", b"1")]
+        await send({"type": "http.response.start", "status": 401, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    edge = Edge(app, verifier=Issuer().verifier())
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=edge)) as http:
+        answered = await http.get(RESOURCE)
+    assert answered.headers["www-authenticate"] == 'Bearer scope="x"'
+    assert answered.headers["x-other"] == "1"
+
+
+async def test_without_the_issuer_nobody_comes_in_and_all_come_back() -> None:
+    """A 503 asks to try again; a 401 would make clients throw their tokens away."""
+    issuer = Issuer()
+    issuer.fault = httpx.ConnectError("no")
+    async with talking_to(guarded_app(issuer), token()) as http:
+        for _ in range(2):
+            refused = await http.post("/mcp", headers=ACCEPT, json=HELLO)
+            assert refused.status_code == 503
+            assert refused.headers["retry-after"] == "5"
+            assert refused.headers["cache-control"] == "no-store"
+            assert refused.json()["error"] == "temporarily_unavailable"
+            assert "www-authenticate" not in refused.headers
+        issuer.fault = None
+        issuer.wait(RETRY)
+        assert (await http.post("/mcp", headers=ACCEPT, json=HELLO)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_probes_need_no_token_no_name_and_say_nothing_more(path: str) -> None:
+    """An orchestrator asks by address."""
+    async with talking_to(guarded_app(Issuer()), "nonsense") as http:
+        answered = await http.get(path, headers={"Host": "10.0.0.7:8000"})
+        assert (answered.status_code, answered.text) == (200, "ok")
+        assert answered.headers["cache-control"] == "no-store"
+        assert (await http.head(path)).status_code == 200
+        refused = await http.post(path)
+        assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+        assert (await http.get(path + "/x")).status_code == 404
+
+
+async def test_a_server_without_keys_is_alive_and_not_ready() -> None:
+    """Until they are there; many probes ask the issuer once."""
+    issuer = Issuer()
+    issuer.fault = httpx.ConnectError("no")
+    async with talking_to(guarded_app(issuer)) as http:
+        for _ in range(3):
+            assert (await http.get("/healthz")).status_code == 200
+            refused = await http.get("/readyz")
+            assert (refused.status_code, refused.text) == (503, "the issuer's keys cannot be had")
+        assert issuer.searches == 1
+        issuer.fault = None
+        issuer.wait(RETRY)
+        assert (await http.get("/readyz")).status_code == 200
+
+
+async def test_a_server_for_this_machine_has_probes_and_needs_no_token(sandbox: Sandbox) -> None:
+    """And sends no challenge."""
+    app = http_app(serve(sandbox), "127.0.0.1", stateless=True)
+    async with talking_to(app) as http:
+        http.base_url = "http://127.0.0.1:8000"
+        for path in ("/healthz", "/readyz"):
+            assert (await http.get(path)).text == "ok"
+        opened = await http.post("/mcp", headers=ACCEPT, json=HELLO)
+        assert opened.status_code == 200
+        assert "mcp-session-id" not in opened.headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "mcp.example.com:8443"}, 200),
+        ({"Host": "inside.example"}, 200),
+        ({"Host": "localhost:8000"}, 200),
+        ({"Host": "[fd00::7]:8000"}, 200),
+        ({"Host": "evil.example"}, 421),
+        ({"Host": "0.0.0.0:8000"}, 421),
+        ({"Host": "mcp.example.com.evil.example"}, 421),
+        ({"Host": ""}, 421),
+        ({"Origin": "https://chat.example"}, 200),
+        ({"Origin": "http://localhost:6274"}, 200),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "http://0.0.0.0:8000"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "https://chat.example.evil.example"}, 403),
+    ],
+)
+async def test_only_known_hosts_and_origins_are_served(
+    headers: dict[str, str], status: int
+) -> None:
+    """Even with a good token."""
+    verifier = Issuer().verifier()
+    bound = "fd00::7" if "fd00" in headers.get("Host", "") else "0.0.0.0"  # noqa: S104 -- not bound
+    app = http_app(
+        guarded(verifier),
+        bound,
+        auth=verifier,
+        hosts=["Inside.example"],
+        origins=["https://chat.example"],
+    )
+    async with talking_to(app, token()) as http:
+        answered = await http.post("/mcp", headers={**ACCEPT, **headers}, json=HELLO)
+    assert answered.status_code == status
+
+
+async def test_a_large_body_is_refused() -> None:
+    """And is not even read without a token."""
+    large = b" " * (4 * 1024 * 1024 + 1)
+    for bearer, status in ((token(), 413), (None, 401)):
+        async with talking_to(guarded_app(Issuer()), bearer) as http:
+            answered = await http.post("/mcp", headers=ACCEPT, content=large)
+        assert answered.status_code == status
+
+
+def test_nothing_is_served_beyond_this_machine_without_tokens(sandbox: Sandbox) -> None:
+    """Nor by a server that would not look at them, nor by one that looks with another's eyes."""
+    verifier = Issuer().verifier()
+    for host in ("0.0.0.0", "::", "10.0.0.7", "mcp.example.com", ""):  # noqa: S104 -- not bound
+        with pytest.raises(ValueError, match="tokens must be required"):
+            http_app(serve(sandbox), host)
+    with pytest.raises(ValueError, match="not built for this authentication"):
+        http_app(serve(sandbox), "0.0.0.0", auth=verifier)  # noqa: S104 -- not bound
+    with pytest.raises(ValueError, match="not built for this authentication"):
+        http_app(guarded(verifier), "127.0.0.1")
+
+
+def test_a_configuration_says_the_same_to_the_sdk() -> None:
+    """Whoever may not read does not come in."""
+    settings = config().settings()
+    assert settings.required_scopes == ["fivetran:read"]
+    assert str(settings.issuer_url) == ISSUER
