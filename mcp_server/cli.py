@@ -56,6 +56,13 @@ def serve(  # noqa: PLR0913 -- one parameter for each option
         bool | None,
         typer.Option("--sandbox", help="Serve a made-up account. [FIVETRAN_MCP_SANDBOX]"),
     ] = None,
+    approval: Annotated[
+        str | None,
+        typer.Option(
+            help="Who approves what is confirmed: auto (default), human, argument, preview."
+            " [FIVETRAN_MCP_APPROVAL]"
+        ),
+    ] = None,
     policy: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="The operator's rules. [FIVETRAN_MCP_POLICY]"),
@@ -92,6 +99,7 @@ def serve(  # noqa: PLR0913 -- one parameter for each option
             read_only=read_only,
             toolsets=toolsets,
             sandbox=sandbox,
+            approval=approval,
             policy=policy,
             http=http,
             log_level=log_level,

@@ -60,7 +60,7 @@ REMEDIES: Final = {
     "read_only": "use true or false (FIVETRAN_MCP_READ_ONLY)",
     "policy": "give the path of a policy file; `mcp-server-fivetran policy check FILE` tells what is"
     " wrong with one (--policy, FIVETRAN_MCP_POLICY)",
-    "approval": "use auto, human, argument or preview (FIVETRAN_MCP_APPROVAL)",
+    "approval": "use auto, human, argument or preview (--approval, FIVETRAN_MCP_APPROVAL)",
     "toolsets": f"use a comma-separated list of {', '.join(TOOLSETS)}; default (all but advanced) or"
     " all (--toolsets, FIVETRAN_MCP_TOOLSETS)",
     "secret_env": "give names of variables, separated by commas, or prefixes of at least 3 characters"

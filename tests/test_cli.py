@@ -37,7 +37,7 @@ def test_the_help_names_every_option_with_its_variable() -> None:
     """Everything that can be set."""
     shown = runner.invoke(cli.app, ["--help"]).stdout
 
-    for option in ("--mode", "--read-only", "--toolsets", "--sandbox", "--http", "--log-level"):
+    for option in ("--mode", "--read-only", "--toolsets", "--policy", "--http", "--approval"):
         assert option in shown
         assert f"FIVETRAN_MCP_{option[2:].upper().replace('-', '_')}" in shown
 

@@ -286,3 +286,52 @@ def _let_fivetran_say(sandbox: Sandbox, words: str, *, refuse: bool) -> None:
         sandbox.fail(
             Fault(method="GET", path="/v1/connections/brisk_lantern", status=200, body=body)
         )
+
+
+DESTRUCTIVE_REQUESTS = frozenset(
+    {("DELETE", C), ("POST", f"{C}/resync"), ("POST", f"{C}/schemas/tables/resync")}
+    | {("PATCH", f"{C}/state"), ("POST", f"{C}/move"), ("POST", f"{C}/schemas/drop-columns")}
+    | {("POST", f"{C}/certificates"), ("POST", f"{C}/fingerprints")}
+    | {("DELETE", f"{C}/certificates/*"), ("DELETE", f"{C}/fingerprints/*")}
+)
+"""What is never sent without a confirmation, whatever else its tool may send."""
+FORBID_ALL = '[[rules]]\nname = "all"\neffects = ["write", "destructive"]\nverdict = "deny"\n'
+
+
+@given(data=st.data())
+@settings(steady, max_examples=200)
+async def test_no_mode_policy_or_argument_lets_a_change_through_that_may_not_be(
+    data: st.DataObject, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Only reads below mode write or under a policy that forbids; nothing destructive unconfirmed."""
+    tool = data.draw(st.sampled_from(sorted(TOOLS)))
+    mode = data.draw(st.sampled_from(["read-only", "write", "full"]))
+    approval = data.draw(st.sampled_from(["auto", "human", "argument", "preview"]))
+    forbidden = data.draw(st.booleans())
+    given, clock = data.draw(arguments(tool)), Clock()
+    sandbox = Sandbox(now=clock.now)
+
+    async def rest(seconds: float) -> None:
+        clock.wait(seconds)
+
+    monkeypatch.setattr(waiting, "rest", rest)
+    policy = {}
+    if forbidden:
+        file = tmp_path_factory.mktemp("policy") / "policy.toml"
+        file.write_text(FORBID_ALL, encoding="utf-8")
+        policy = {"policy": str(file)}
+    async with Client(serve(sandbox, mode, approval=approval, **policy)) as client:
+        result = await client.call_tool(tool, given)
+
+    sent = [(r.method, r.path) for r in sandbox.requests if r.method != "GET"]
+    tests_only = all(path.endswith("/test") for _, path in sent)
+    assert not sent or mode != "read-only"
+    # Trust is planned by running the setup tests, which change nothing.
+    assert not sent or not forbidden or tests_only
+    for method, path in sent:
+        destructive = {(method, route) for route in routes_of(path)} & DESTRUCTIVE_REQUESTS
+        if destructive:
+            assert mode == "full"
+            assert given.get("confirm") is True
+            assert approval in {"auto", "argument"}, "nobody was asked, and no preview was shown"
+    assert "internal_error" not in text_of(result), text_of(result)

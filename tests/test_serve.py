@@ -86,15 +86,15 @@ def answer(process: subprocess.Popen[bytes]) -> Any:
 
 
 @asynccontextmanager
-async def over_stdio(era: str) -> AsyncIterator[Client]:
+async def over_stdio(era: str, *arguments: str, **options: Any) -> AsyncIterator[Client]:
     """Connect to a process."""
     parameters = StdioServerParameters(
         command=COMMAND[0],
-        args=[*COMMAND[1:], "--mode", "full", "--log-level", "warning"],
+        args=[*COMMAND[1:], "--mode", "full", "--log-level", "warning", *arguments],
         env={**os.environ},  # noqa: TID251 -- for the coverage of the process
     )
     with nowhere() as log:
-        async with Client(stdio_client(parameters, errlog=log), mode=era) as client:
+        async with Client(stdio_client(parameters, errlog=log), mode=era, **options) as client:
             yield client
 
 
