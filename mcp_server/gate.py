@@ -62,6 +62,7 @@ from mcp_server.toolkit import (
     Spec,
     ToolFailure,
 )
+from mcp_server.undoing import UNDO_OF
 from mcp_server.untrusted import secrets_in
 from mcp_server.vault import Vault
 
@@ -159,10 +160,11 @@ class Gate:
             return
         self._pass_effect(spec, plan.effect)
         shown = all(arguments.get(name) == value for name, value in plan.pinned.items())
+        usual = {n: each.default for n, each in inspect.signature(spec.fn).parameters.items()}
         given = {
             name: _plain(value)
             for name, value in arguments.items()
-            if name not in {"confirm", TOKEN} and value is not None
+            if name not in {"confirm", TOKEN} and value is not None and value != usual.get(name)
         }
         pinned, now = dict(plan.pinned), self.now()
         if self.approvals is Approvals.PREVIEW:
@@ -392,6 +394,7 @@ class GatedTool(Tool):
             principal=caller_name(),
             client=client_of(context),
             protocol=context.protocol_version,
+            undo_of=UNDO_OF.get(),
         )
 
     def _explain(self, error: Exception, arguments: Mapping[str, Any]) -> ToolFailure:

@@ -39,8 +39,9 @@ _MODES: Final = {
     " runs it can set.",
     Mode.WRITE: "This server makes reversible changes only. Where a call answers with a preview, show it"
     " to the person before you confirm.",
-    Mode.FULL: "confirm=true acts at once. Make such a call without it first: it changes nothing and"
-    " answers with a preview to show to the person.",
+    Mode.FULL: "Calls that can lose data, days or money answer first with a preview to show to the"
+    " person; confirm=true acts at once. Everything else acts at once, and may cost: say before what you"
+    " will change.",
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from mcp_server.catalogue import tools
 from mcp_server.sandbox import Sandbox
-from tests.support import Connect, serve
+from tests.support import Connect, changes, serve
 
 NAMES = {tool.name for tool in tools()}
 
@@ -19,6 +19,19 @@ async def test_they_tell_what_every_model_needs_first(connect: Connect) -> None:
     for words in ("connectors", "connections", "list_connectors", "confirm=true", "next_cursor"):
         assert words in told
     assert len(told) / 4 < 300
+
+
+async def test_they_do_not_promise_a_preview_of_what_has_none(
+    connect: Connect, sandbox: Sandbox
+) -> None:
+    """A sync costs, and starts at once."""
+    async with connect("full") as caller:
+        told = caller.client.instructions or ""
+        await caller.ok("sync_connector", connector_id="solid_anchor")
+
+    assert len(changes(sandbox)) == 1
+    assert "Everything else acts at once, and may cost" in told
+    assert "it changes nothing" not in told
 
 
 @pytest.mark.parametrize("mode", ["read-only", "write", "full"])

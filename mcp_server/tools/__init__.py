@@ -5,6 +5,7 @@ Each toolset has a module of its name (`types`: `connector_types`); the others a
 
 from mcp_server.tools import (
     advanced,
+    audit,
     bulk,
     column_drops,
     connect_cards,
@@ -43,6 +44,7 @@ TOOLSETS = (
 
 __all__ = [
     "TOOLSETS",
+    "audit",
     "bulk",
     "column_drops",
     "connect_cards",

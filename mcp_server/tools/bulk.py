@@ -1,8 +1,7 @@
 """The tool that changes many connectors in one call, and what it shows before it does."""
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -29,25 +28,26 @@ from mcp_server.toolkit import (
 )
 from mcp_server.tools.bulk_runs import (
     MOST_SHOWN,
+    MOST_SO,
     USUAL_FAILURES,
     USUAL_TARGETS,
     BulkRun,
     Ids,
     NextCall,
+    NotPossible,
     Run,
     about,
     ids_of,
+    not_possible,
     short_name,
 )
 from mcp_server.tools.bulk_targets import FEW, Action, Selector, Targets
+from mcp_server.tools.bulk_texts import effect_of, effects, losses, undo_of
 from mcp_server.tools.connectors import ServiceName, StateFilter
 from mcp_server.tools.fleet import toolset
-from mcp_server.tools.syncs import DAILY
-from mcp_server.tools.targets import listed
 
 ROW_BUDGET: Final = 3_300
 """Bytes of the rows of a dry run."""
-MOST_SO: Final = 20
 
 ConnectorIds = Annotated[
     list[ConnectorId],
@@ -70,6 +70,8 @@ class BulkPlan(Plan):
 
     targets: Targets
     selector: Selector
+    nobody: str | None
+    """Why the filters match nothing, if that is known."""
     effect: Effect = Effect.WRITE
 
 
@@ -102,10 +104,10 @@ async def plan_bulk(
         state=state,
         name_contains=name_contains,
     )
-    found = await selector.find(fivetran)
+    found, nobody = await selector.find(fivetran)
     targets = Targets.of(found, action, minutes, fivetran.now())
     count = len(targets.change)
-    if count > max_targets:
+    if count > max_targets and not dry_run:
         raise ToolFailure(
             "invalid_arguments",
             f"max_targets: {count} connectors would be changed, and at most {max_targets} may be",
@@ -113,10 +115,12 @@ async def plan_bulk(
             " them are meant.",
         )
     if dry_run or not targets.change:
-        return BulkPlan(targets=targets, selector=selector, preview=None)
+        return BulkPlan(targets=targets, selector=selector, nobody=nobody, preview=None)
     return BulkPlan(
         targets=targets,
         selector=selector,
+        nobody=nobody,
+        concerns=targets.change,
         preview=_preview(targets, digest, unheard.waiting(about(action), fivetran.now())),
         pinned={"digest": targets.digest},
     )
@@ -124,118 +128,24 @@ async def plan_bulk(
 
 def _preview(targets: Targets, digest: str | None, reports: int) -> Preview:
     """Show a run before it is confirmed."""
-    count = len(targets.change)
-    names = listed([_quoted(each) for each in targets.change])
-    changed = (
-        "The set is no longer the one that this digest was given for, so nothing was changed. Now: "
-        if digest not in {None, targets.digest}
-        else ""
-    )
-    unread = (
-        " An earlier run of this action was interrupted: dry_run=true shows its report first."
+    other = digest not in {None, targets.digest}
+    said = [
+        "This digest is not that of the set as it is now, so nothing was changed. Now:"
+        if other
+        else "",
+        effect_of(targets),
+        *effects(targets),
+        "An earlier run of this action was interrupted: dry_run=true shows its report first."
         if reports
-        else ""
-    )
-    effect = f"{count} {_connectors(count)} would be {_done(targets)}: {names}."
+        else "",
+    ]
     return Preview(
-        effect=f"{changed}{effect}{unread}",
-        lost=" ".join(_warnings(targets)) or "Nothing.",
-        size=f"{count} of {targets.matched} that match; {len(targets.already)} are so already",
-        undo=_undo(targets),
+        effect=" ".join(filter(None, said)),
+        lost=" ".join(losses(targets)) or "Nothing.",
+        size=f"{len(targets.change)} of {targets.matched} that match;"
+        f" {len(targets.already)} are so already",
+        undo=undo_of(targets),
     )
-
-
-def _quoted(connection: Connection) -> str:
-    return json.dumps(short_name(connection) or connection.id, ensure_ascii=False)
-
-
-def _connectors(count: int) -> str:
-    return "connector" if count == 1 else "connectors"
-
-
-def _done(targets: Targets) -> str:
-    """Say what happens to a connector."""
-    return {
-        "pause": "paused",
-        "resume": "resumed",
-        "sync": "told to sync now",
-        "set_sync_frequency": f"set to sync every {targets.minutes} minutes",
-    }[targets.action]
-
-
-def _warnings(targets: Targets) -> list[str]:
-    """Say what a change costs, and what it does not do, with numbers."""
-    return [f"{text}: {count}." for text, count in _SIGNS[targets.action](targets) if count]
-
-
-def _when_paused(targets: Targets) -> Iterator[tuple[str, int]]:
-    running = [each.status.sync_state == "syncing" for each in targets.change]
-    yield "Syncing now, which is stopped first and can take a minute each", sum(running)
-
-
-def _when_resumed(targets: Targets) -> Iterator[tuple[str, int]]:
-    text = "May sync at once if overdue, which loads the sources and the warehouse"
-    yield text, len(targets.change)
-    yield from _broken(targets)
-    incomplete = [each.status.setup_state == "incomplete" for each in targets.change]
-    yield "With an incomplete setup, so they will not sync", sum(incomplete)
-
-
-def _when_synced(targets: Targets) -> Iterator[tuple[str, int]]:
-    yield "Syncs at the same time, which load the sources and the warehouse", len(targets.change)
-    yield from _broken(targets)
-
-
-def _broken(targets: Targets) -> Iterator[tuple[str, int]]:
-    broken = [each.status.setup_state == "broken" for each in targets.change]
-    yield "With a broken setup, so their syncs will probably fail", sum(broken)
-
-
-def _when_rescheduled(targets: Targets) -> Iterator[tuple[str, int]]:
-    change, minutes = targets.change, targets.minutes or 0
-    yield (
-        "Syncing more often, which is more load, and which the account's plan may forbid",
-        sum((each.sync_frequency or 0) > minutes for each in change),
-    )
-    yield (
-        "With a custom schedule, which is lost: only the dashboard can set one again",
-        sum(each.sync_frequency is None for each in change),
-    )
-    yield (
-        f"With a daily time, which is lost: it goes only with {DAILY}",
-        sum(bool(each.daily_sync_time) for each in change),
-    )
-    yield (
-        "With a manual schedule, so it has no effect until that is auto",
-        sum(each.schedule_type == "manual" for each in change),
-    )
-    yield "Paused, so it has no effect until they are resumed", sum(bool(e.paused) for e in change)
-
-
-_SIGNS: Final[Mapping[Action, Callable[[Targets], Iterator[tuple[str, int]]]]] = {
-    "pause": _when_paused,
-    "resume": _when_resumed,
-    "sync": _when_synced,
-    "set_sync_frequency": _when_rescheduled,
-}
-
-
-def _undo(targets: Targets) -> str:
-    """Say how to take a change back, and how exactly that can be done."""
-    how = _UNDO[targets.action]
-    if targets.action == "sync" or len(targets.change) <= MOST_SHOWN:
-        return how
-    return (
-        f"{how} The answer names {MOST_SHOWN}: to undo exactly, change no more than that in a call."
-    )
-
-
-_UNDO: Final[Mapping[Action, str]] = {
-    "pause": "bulk_update with action=resume and the ids in succeeded.",
-    "resume": "bulk_update with action=pause and the ids in succeeded.",
-    "sync": "A sync cannot be undone; bulk_update with action=pause stops those that run.",
-    "set_sync_frequency": "bulk_update with the minutes and ids in previous_minutes of the answer.",
-}
 
 
 class BulkRow(Result):
@@ -244,12 +154,6 @@ class BulkRow(Result):
     id: str
     name: str | None = None
     minutes: int | None = Field(default=None, description="Between syncs, now.")
-
-
-class NotPossible(Ids):
-    """Connectors that cannot be changed so."""
-
-    why: str
 
 
 class Dry(Result):
@@ -271,8 +175,9 @@ class Dry(Result):
     next_call: NextCall | None = None
 
 
-def _dry(targets: Targets, selector: Selector, limits: Mapping[str, int]) -> Dry:
+def _dry(plan: BulkPlan, limits: Mapping[str, int]) -> Dry:
     """Show what a run would do, and write the call that does it."""
+    targets = plan.targets
     change, schedules = targets.change, targets.action == "set_sync_frequency"
     rows = _rows(change, minutes=schedules)
     counts = Counter(str(each.sync_frequency or "custom") for each in change if schedules)
@@ -282,12 +187,11 @@ def _dry(targets: Targets, selector: Selector, limits: Mapping[str, int]) -> Dry
         connectors=rows,
         more=len(change) - len(rows) or None,
         already_so=ids_of(targets.already, MOST_SO),
-        cannot=[_not_possible(why, several) for why, several in targets.cannot.items()] or None,
+        cannot=not_possible(targets),
         minutes_now=dict(counts.most_common()) or None,
-        warnings=_warnings(targets) or None,
-        undo=_undo(targets) if change else None,
-        digest=targets.digest if change else None,
-        **_next(targets, selector, limits),
+        warnings=[*effects(targets), *losses(targets)] or None,
+        undo=undo_of(targets) if change else None,
+        **_next(plan, limits),
     )
 
 
@@ -306,15 +210,19 @@ def _rows(connections: Sequence[Connection], *, minutes: bool) -> list[BulkRow]:
     return rows
 
 
-def _not_possible(why: str, connections: Sequence[Connection]) -> NotPossible:
-    shown = ids_of(connections, MOST_SO)
-    return NotPossible(why=why, **(shown.model_dump() if shown else {}))
-
-
-def _next(targets: Targets, selector: Selector, limits: Mapping[str, int]) -> dict[str, Any]:
+def _next(plan: BulkPlan, limits: Mapping[str, int]) -> dict[str, Any]:
     """Write the call that does what was shown; many ids are not written out again."""
+    targets, selector = plan.targets, plan.selector
     if not targets.change:
-        return {"next_step": "Nothing would change, so there is nothing to do."}
+        nothing = "Nothing would change, so there is nothing to do."
+        return {"next_step": " ".join(filter(None, (plan.nobody, nothing)))}
+    count, most = len(targets.change), limits["max_targets"]
+    if count > most:
+        return {
+            "next_step": f"Nothing was changed, and a run would be refused: {count} would be changed, and"
+            f" at most max_targets={most} may be. Narrow the filters, or raise max_targets (up to 500)"
+            " if all of them are meant."
+        }
     chosen = selector.arguments()
     step = "Nothing was changed. Show this to the person; only if they agree, make the call in next_call"
     if len(selector.connector_ids or ()) > FEW:
@@ -330,7 +238,11 @@ def _next(targets: Targets, selector: Selector, limits: Mapping[str, int]) -> di
         "digest": targets.digest,
         "confirm": True,
     }
-    return {"next_step": f"{step}.", "next_call": NextCall(arguments=arguments)}
+    return {
+        "digest": targets.digest,
+        "next_step": f"{step}.",
+        "next_call": NextCall(arguments=arguments),
+    }
 
 
 class BulkAnswer(Result):
@@ -367,13 +279,12 @@ async def bulk_update(
 ) -> BulkAnswer:
     """Pause, resume, sync or reschedule many connectors: by default a dry run, which changes nothing.
 
-    Takes ids or filters. The run (dry_run=false) needs the digest of the dry run; if the set has
-    changed, it is refused. It stops at failures or after 45 s and tells how to go on. For one
-    connector: `pause_connector` and the like.
+    Takes ids or filters. The run (dry_run=false) needs the dry run's digest; if the set has changed,
+    it is refused. It stops at failures or after 45 s and tells how to go on.
     """
     targets = plan.targets
     limits = {"max_targets": max_targets, "max_failures": max_failures}
-    dry = _dry(targets, plan.selector, limits) if dry_run else None
+    dry = _dry(plan, limits) if dry_run else None
     run = None
     if not dry_run:
         run = await Run(

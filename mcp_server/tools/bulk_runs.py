@@ -27,7 +27,7 @@ AT_ONCE: Final = 4
 LONGEST_RUN: Final = timedelta(seconds=45)
 """After so long nothing new is started: hosts give up on a call after a minute."""
 MOST_SHOWN: Final = 50
-MOST_BASELINES: Final = 4
+MOST_SO: Final = 20
 LONGEST_NAME: Final = 60
 USUAL_TARGETS: Final = 50
 USUAL_FAILURES: Final = 5
@@ -48,6 +48,18 @@ def ids_of(connections: Iterable[Connection], most: int = MOST_SHOWN) -> Ids | N
     ids = [each.id for each in connections]
     left = max(len(ids) - most, 0)
     return Ids(count=len(ids), ids=ids[:most], more=left or None) if ids else None
+
+
+class NotPossible(Ids):
+    """Connectors that cannot be changed so."""
+
+    why: str
+
+
+def not_possible(targets: Targets) -> list[NotPossible] | None:
+    """Show what cannot be changed, by why."""
+    parts = ((why, ids_of(several, MOST_SO)) for why, several in targets.cannot.items())
+    return [NotPossible(why=why, **ids.model_dump()) for why, ids in parts if ids] or None
 
 
 def short_name(connection: Connection) -> str | None:
@@ -86,7 +98,7 @@ class BulkRun(Result):
         default=None, description="Of those shown in succeeded; `custom`: cannot be set again here."
     )
     already_so: int
-    cannot: int | None = None
+    cannot: list[NotPossible] | None = None
     failed: list[BulkFailure] | None = None
     not_attempted: Ids | None = None
     baselines: list[str] | None = Field(default=None, description="For wait_for_sync.")
@@ -190,7 +202,8 @@ class Run:
             for each in self.under_way.values()
         ]
         failed = [*self.failed, *cut_off]
-        again = [each.id for each in failed if each.retryable] + [each.id for each in self.waiting]
+        retryable = {each.id for each in failed if each.retryable}
+        again = [each for each in targets.change if each.id in retryable] + [*self.waiting]
         shown = self.succeeded[:MOST_SHOWN] if action == "set_sync_frequency" else []
         return BulkRun(
             action=action,
@@ -202,7 +215,7 @@ class Run:
             succeeded=ids_of(self.succeeded),
             previous_minutes=by_frequency(shown) or None,
             already_so=len(targets.already),
-            cannot=sum(map(len, targets.cannot.values())) or None,
+            cannot=not_possible(targets),
             failed=failed or None,
             not_attempted=ids_of(self.waiting),
             baselines=self._baselines(),
@@ -214,7 +227,7 @@ class Run:
         """Make what wait_for_sync tells the syncs of this run by."""
         if self.targets.action != "sync":
             return None
-        started = self.succeeded[: MOST_BASELINES * MOST_CONNECTORS]
+        started = self.succeeded
         parts = (
             started[at : at + MOST_CONNECTORS] for at in range(0, len(started), MOST_CONNECTORS)
         )
@@ -236,10 +249,7 @@ class Run:
                 " before anything else."
             )
         if self.succeeded and self.targets.action == "sync":
-            steps.append("wait_for_sync with each of baselines tells how the syncs end.")
-            more = len(self.succeeded) - MOST_BASELINES * MOST_CONNECTORS
-            if more > 0:
-                steps.append(f"{more} more started: see list_connectors with state=syncing.")
+            steps.append("One call of wait_for_sync for each of baselines tells how the syncs end.")
         return " ".join(steps) or "There is nothing left to do."
 
 
@@ -289,19 +299,19 @@ async def _apply(fivetran: Fivetran, connector_id: str, targets: Targets) -> Non
                 )
 
 
-def _continued(targets: Targets, ids: Sequence[str], max_failures: int) -> NextCall:
+def _continued(targets: Targets, left: Sequence[Connection], max_failures: int) -> NextCall:
     """Write the call that goes on where a run ended."""
-    limits = {"max_targets": len(ids)} if len(ids) > USUAL_TARGETS else {}
+    limits = {"max_targets": len(left)} if len(left) > USUAL_TARGETS else {}
     if max_failures != USUAL_FAILURES:
         limits["max_failures"] = max_failures
     return NextCall(
         arguments={
             "action": targets.action,
-            "connector_ids": list(ids),
+            "connector_ids": [each.id for each in left],
             **({} if targets.minutes is None else {"minutes": targets.minutes}),
             **limits,
             "dry_run": False,
-            "digest": digest_of(targets.action, targets.minutes, ids),
+            "digest": digest_of(targets.action, targets.minutes, left),
             "confirm": True,
         }
     )

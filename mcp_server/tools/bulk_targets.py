@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -14,7 +14,7 @@ from mcp_server.fivetran import Fivetran
 from mcp_server.fivetran.errors import FivetranError, NotFoundError
 from mcp_server.fivetran.models import Connection
 from mcp_server.toolkit import ToolFailure
-from mcp_server.tools.connectors import StateFilter, check_group, matching
+from mcp_server.tools.connectors import Matching, StateFilter, check_group
 from mcp_server.tools.health import prospect
 from mcp_server.tools.paging import MOST_PAGES, walk
 from mcp_server.tools.targets import listed
@@ -63,14 +63,30 @@ class Targets:
 
     @cached_property
     def digest(self) -> str:
-        """What this very change is told by: of any other set, or on another day, it is another."""
-        return digest_of(self.action, self.minutes, [each.id for each in self.change])
+        """What this very change is told by: of any other set it is another."""
+        return digest_of(self.action, self.minutes, self.change)
 
 
-def digest_of(action: Action, minutes: int | None, ids: Sequence[str]) -> str:
-    """Tell a change of these connectors from any other."""
-    content = json.dumps([action, minutes, sorted(ids)], separators=(",", ":"))
+def digest_of(action: Action, minutes: int | None, connections: Iterable[Connection]) -> str:
+    """Tell a change of these connectors, as they are, from any other.
+
+    A sync that ended since makes it another, so a call that is repeated does not sync all again; so
+    does a new schedule, for the preview counts those that are lost. Not whether a connector syncs
+    now: in a large account that changes all the time, and no pause would ever be of the same set.
+    """
+    rows = sorted([each.id, *_as_it_is(each, action)] for each in connections)
+    content = json.dumps([action, minutes, rows], separators=(",", ":"), default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _as_it_is(connection: Connection, action: Action) -> list[Any]:
+    """Tell of a connector what a change of it depends on."""
+    match action:
+        case "sync":
+            return [connection.succeeded_at, connection.failed_at]
+        case "set_sync_frequency":
+            return [connection.sync_frequency, connection.schedule_type]
+    return []
 
 
 def _is_so(connection: Connection, action: Action, minutes: int | None) -> bool:
@@ -100,8 +116,8 @@ class Selector:
         given = {name: getattr(self, name) for name in self.__slots__}
         return {name: value for name, value in given.items() if value is not None}
 
-    async def find(self, fivetran: Fivetran) -> list[Connection]:
-        """Read what it chooses; nothing chosen is never everything.
+    async def find(self, fivetran: Fivetran) -> tuple[list[Connection], str | None]:
+        """Read what it chooses, and say why it is nothing; nothing chosen is never everything.
 
         Raises:
             ToolFailure: It chooses by nothing, by both ways, or what does not exist.
@@ -120,16 +136,17 @@ class Selector:
                 "Give either ids or filters; list_connectors shows what filters match.",
             )
         if ids is not None:
-            return await _named(fivetran, list(dict.fromkeys(ids)))
+            return await _named(fivetran, list(dict.fromkeys(ids))), None
         return await self._filtered(fivetran)
 
-    async def _filtered(self, fivetran: Fivetran) -> list[Connection]:
+    async def _filtered(self, fivetran: Fivetran) -> tuple[list[Connection], str | None]:
+        keep = Matching(service=self.service, state=self.state, name_contains=self.name_contains)
         found = await walk(
             lambda position: fivetran.connections.page(group_id=self.group_id, cursor=position),
             filters={},
             cursor=None,
             limit=EVERYTHING,
-            keep=matching(service=self.service, state=self.state, name_contains=self.name_contains),
+            keep=keep,
         )
         if found.next_cursor is not None:
             raise _wrong(
@@ -138,7 +155,7 @@ class Selector:
             )
         if self.group_id and not found.rows:
             await check_group(fivetran, self.group_id)
-        return list(found.rows)
+        return list(found.rows), keep.nobody(self.group_id)
 
 
 async def _named(fivetran: Fivetran, ids: Sequence[str]) -> list[Connection]:

@@ -87,18 +87,20 @@ KNOWN: Final[dict[str, Code]] = {
     ),
     "rescheduled": Code(
         Weight.WAITS,
-        "The source's quota is used up; it goes on by itself at the time in details.",
-        "Nothing: wait, and see get_sync_status.",
+        "The source's quota is used up; it goes on by itself at rescheduled_for of get_sync_status.",
+        "Nothing: wait until then.",
     ),
     "rescheduled_manual": Code(
         Weight.BLOCKS,
-        "The source's quota was used up, and with a manual schedule nothing restarts it.",
-        "sync_connector, once the time in details has passed.",
+        "The source's quota is used up until rescheduled_for of get_sync_status; with a manual schedule"
+        " nothing restarts it then.",
+        "sync_connector, once that time has passed.",
     ),
     "delayed": Code(
         Weight.HARMS,
         "Fivetran calls its data older than expected.",
-        "get_sync_history tells whether syncs take long or are rare; set_sync_frequency changes that.",
+        "get_sync_history tells whether syncs take long or are rare. Then set_sync_frequency, or with a"
+        " manual schedule sync_connector.",
     ),
     # Found by this server
     "paused_long": Code(

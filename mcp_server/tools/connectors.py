@@ -1,6 +1,5 @@
 """Tools on connectors as such: find, read, create, change, delete."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
@@ -63,6 +62,7 @@ class ConnectorList(Result):
     connectors: list[ConnectorRow]
     complete: bool = Field(description="False: there are more, behind next_cursor.")
     next_cursor: str | None = None
+    note: str | None = None
 
 
 @toolset.tool(title="List connectors", effect=Effect.READ)
@@ -91,12 +91,13 @@ async def list_connectors(
     wrong in the account: `triage_connectors`. One connector in full: `get_connector`.
     """
     wanted = (name_contains or "").casefold()
+    keep = Matching(service=service, state=state, sync_state=sync_state, name_contains=wanted)
     found = await walk(
         lambda position: fivetran.connections.page(group_id=group_id, name=schema, cursor=position),
         filters={"connectors": [group_id, schema, service, state, sync_state, wanted]},
         cursor=cursor,
         limit=limit,
-        keep=matching(service=service, state=state, sync_state=sync_state, name_contains=wanted),
+        keep=keep,
     )
     if group_id and not found.rows and cursor is None:
         # An empty list must not hide a wrong id.
@@ -105,29 +106,40 @@ async def list_connectors(
         connectors=[row(connection, fivetran.now()) for connection in found.rows],
         complete=found.next_cursor is None,
         next_cursor=found.next_cursor,
+        note=None if found.rows or found.next_cursor or cursor or schema else keep.nobody(group_id),
     )
 
 
-def matching(
-    *,
-    service: str | None = None,
-    state: StateFilter | None = None,
-    sync_state: str | None = None,
-    name_contains: str | None = None,
-) -> Callable[[Connection], bool]:
-    """Make the filter of what Fivetran itself does not filter by; None is any."""
-    wanted = (name_contains or "").casefold()
+@dataclass(slots=True, kw_only=True)
+class Matching:
+    """The filter of what Fivetran itself does not filter by; None is any."""
 
-    def keep(connection: Connection) -> bool:
-        now = state_of(connection)
+    service: str | None = None
+    state: StateFilter | None = None
+    sync_state: str | None = None
+    name_contains: str | None = None
+    seen: bool = False
+    """Whether any connector had the service, whatever else it had."""
+
+    def __call__(self, connection: Connection) -> bool:
+        """Whether a connector matches."""
+        if self.service not in {None, connection.service}:
+            return False
+        self.seen, now = True, state_of(connection)
         return (
-            wanted in (connection.name or "").casefold()
-            and service in {None, connection.service}
-            and sync_state in {None, connection.status.sync_state}
-            and (state in {None, now} or (state == "unhealthy" and now not in FINE))
+            (self.name_contains or "").casefold() in (connection.name or "").casefold()
+            and self.sync_state in {None, connection.status.sync_state}
+            and (self.state in {None, now} or (self.state == "unhealthy" and now not in FINE))
         )
 
-    return keep
+    def nobody(self, group_id: str | None) -> str | None:
+        """Say that none of the connectors looked at has the service; None if one has, or none is sought."""
+        if self.service is None or self.seen:
+            return None
+        return (
+            f"No connector{' of this group' if group_id else ''} has this service. Ids of services are"
+            " lower case, like google_ads: search_connector_types finds them by name."
+        )
 
 
 async def check_group(fivetran: Client, group_id: str) -> None:

@@ -33,6 +33,8 @@ UNDECIDED: Final[frozenset[Outcome]] = frozenset({"running", "waiting"})
 
 SKEW: Final = timedelta(seconds=60)
 """How much earlier than its trigger, by this server's clock, a sync may begin by the API's."""
+UNSEEN: Final = timedelta(seconds=20)
+"""How long after its trigger a sync that nobody saw is looked for in the history, too."""
 STRICT_SKEW: Final = timedelta(seconds=5)
 """The same where another sync ran just before."""
 SAME: Final = timedelta(seconds=1)
@@ -74,10 +76,14 @@ def span(baseline: Baseline, now: datetime) -> tuple[datetime, datetime]:
 
 
 def asks_history(baseline: Baseline, connection: Connection, now: datetime) -> bool:
-    """Whether the history could decide something now: not while the sync simply runs or is awaited."""
+    """Whether the history could decide something now: not while the sync simply runs.
+
+    Nor at once when it is awaited; but between two looks it may have begun and ended without a trace
+    on the connector, as by a pause that is over again.
+    """
     if baseline.withheld or _only_runs(baseline, connection):
         return False
-    return baseline.stopped is not None or not baseline.is_fresh(now)
+    return baseline.stopped is not None or now - baseline.triggered >= UNSEEN
 
 
 def _only_runs(baseline: Baseline, connection: Connection) -> bool:

@@ -19,7 +19,7 @@ from mcp_server.toolkit import (
     Toolset,
     Whole,
 )
-from mcp_server.tools.connectors import ServiceName
+from mcp_server.tools.connectors import Matching, ServiceName
 from mcp_server.tools.paging import MOST_PAGES, Cursor, pages, part
 from mcp_server.tools.triage import Cluster, Triage, marked
 
@@ -90,7 +90,8 @@ async def triage_connectors(
 ) -> FleetTriage:
     """Tell what is wrong in the whole account, worst first, clustered by cause and service.
 
-    One connector: `get_connector_problems`. All of a cluster: `list_connectors` with its service.
+    One connector: `get_connector_problems`. All of a cluster: `list_connectors` with its service and
+    state=unhealthy (or paused).
     """
     before = None if changed_since is None else marked(changed_since)
     filters = {"triage": [group_id, service, since_hours, changed_since]}
@@ -98,7 +99,8 @@ async def triage_connectors(
     now = fivetran.now()
     newer = None if since_hours is None else now - timedelta(hours=since_hours)
     triage = Triage(now=now, newer_than=newer)
-    whole = await _read(fivetran, triage, group_id, service)
+    wanted = Matching(service=service)
+    whole = await _read(fivetran, triage, group_id, wanted)
     clusters = triage.clusters()
     changed = (
         clusters if before is None else [c for c in clusters if before.get(c.key) != c.members]
@@ -116,14 +118,14 @@ async def triage_connectors(
         gone=None if before is None else len(before.keys() - {each.key for each in clusters}),
         complete=found.next_cursor is None and whole,
         next_cursor=found.next_cursor,
-        note=None if whole else f"Only the first {triage.total} were read: narrow by group_id.",
+        note=wanted.nobody(group_id)
+        if whole
+        else f"Only the first {triage.total} were read: narrow by group_id.",
         marker=triage.marker(),
     )
 
 
-async def _read(
-    fivetran: Client, triage: Triage, group_id: str | None, service: str | None
-) -> bool:
+async def _read(fivetran: Client, triage: Triage, group_id: str | None, wanted: Matching) -> bool:
     """Look at every connector, and keep none; whether all were seen.
 
     The API pages by offset, so the end of a page may come again at the beginning of the next.
@@ -134,7 +136,7 @@ async def _read(
         lambda position: fivetran.connections.page(group_id=group_id, cursor=position), ""
     ):
         for connection in page.items:
-            if connection.id not in last and service in {None, connection.service}:
+            if connection.id not in last and wanted(connection):
                 triage.add(connection)
         last = frozenset(each.id for each in page.items)
         read += 1

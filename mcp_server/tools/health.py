@@ -86,7 +86,7 @@ def _past(state: State) -> str:
 
 def _schedule(connection: Connection) -> str:
     if connection.schedule_type == "manual":
-        return "It syncs only when triggered: its schedule is manual."
+        return "It syncs only when triggered, by sync_connector: its schedule is manual."
     if connection.sync_frequency is None:
         return "It syncs by its schedule."
     return f"It syncs by its schedule, every {connection.sync_frequency} minutes."

@@ -20,6 +20,7 @@ from mcp_server.tools.schema_items import (
 )
 from mcp_server.tools.schema_plan import SchemaPlan, named, plan_schema_change
 from mcp_server.tools.schemas import NO_COLUMNS, toolset
+from mcp_server.undoing import taken_back_by
 
 MOST_SHOWN: Final = 100
 
@@ -65,7 +66,8 @@ async def update_schema_config(
     """Choose which schemas, tables and columns sync, and how.
 
     E.g. schemas `{"public": {"tables": {"orders": {"columns": {"email": {"hashed": true}}}}}}`.
-    Enabling a table loads its history. Disabling anything or changing a sync mode needs `confirm`.
+    Enabling a table loads its history. Disabling anything, an end of hashing or another sync mode
+    needs `confirm`.
     Also works in advance, before a new connector's source was read.
     """
     applied: list[AppliedChange] = []
@@ -74,6 +76,8 @@ async def update_schema_config(
         applied = [_told(change, unconfirmed=True) for change in plan.changes]
     elif plan.changes:
         applied = await _apply(fivetran, connector_id, plan)
+        if all(change.before is not None for change in plan.changes):
+            taken_back_by("update_schema_config", connector_id=connector_id, **_before(plan))
     return SchemaChanged(
         connector_id=connector_id,
         changed=len(applied),
@@ -81,6 +85,17 @@ async def update_schema_config(
         more_changes=max(0, len(applied) - MOST_SHOWN) or None,
         warnings=list(plan.warnings) or None,
     )
+
+
+def _before(plan: SchemaPlan) -> dict[str, Any]:
+    """Write down what the changed settings were, as the arguments that set them so again."""
+    arguments: dict[str, Any] = {}
+    for change in plan.changes:
+        node = arguments
+        for level, name in zip(LEVELS, change.place, strict=False):
+            node = node.setdefault(level, {}).setdefault(name, {})
+        node[change.setting] = change.before
+    return arguments
 
 
 async def _apply(fivetran: Client, connector_id: str, plan: SchemaPlan) -> list[AppliedChange]:

@@ -81,6 +81,16 @@ class Change:
         return self.setting == "enabled" and self.after is False
 
     @property
+    def unhashes(self) -> bool:
+        """Whether what was hashed would arrive in clear."""
+        return self.setting == "hashed" and self.after is False
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether switching back would not undo it."""
+        return self.disables or self.unhashes or self.setting == "sync_mode"
+
+    @property
     def enables(self) -> bool:
         """Whether something would start to sync."""
         return self.setting == "enabled" and self.after is True

@@ -75,14 +75,14 @@ async def plan_schema_change(
     disabled = [item for item in items if _is_disabled(item, changes)]
     drops = [item for item in disabled if item.live]
     preview = None
-    if any(change.disables or change.setting == "sync_mode" for change in changes):
+    if any(change.is_lasting for change in changes):
         connection = await fivetran.connections.get(connector_id)
         preview = Preview(
             target=await target_of(fivetran, connection),
             effect=_effect(disabled, changes),
             lost=_lost(drops, changes),
             size=f"{len(changes)} {'setting' if len(changes) == 1 else 'settings'} changed",
-            undo="Switching back loads the table again from the source (historical sync).",
+            undo=_undo(changes),
         )
     return SchemaPlan(
         preview=preview,
@@ -272,7 +272,13 @@ def _effect(disabled: Sequence[Item], changes: Sequence[Change]) -> str:
         parts.append(
             f"{len(modes)} would change the sync mode, which rebuilds the table: {named(modes)}."
         )
-    others = [c for c in changes if not c.disables and c.setting != "sync_mode"]
+    clear = [change.place for change in changes if change.unhashes]
+    if clear:
+        parts.append(
+            f"{len(clear)} would no longer be hashed and arrive in clear from the next sync on:"
+            f" {named(clear)}."
+        )
+    others = [change for change in changes if not change.is_lasting]
     if others:
         parts.append(f"Also changed: {listed([_spelt(change) for change in others])}.")
     return " ".join(parts)
@@ -291,11 +297,25 @@ def _lost(drops: Sequence[Item], changes: Sequence[Change]) -> str:
             "A table that leaves HISTORY mode may lose its old versions, one that goes to LIVE mode"
             " its rows marked deleted."
         )
-    if not parts:
+    if any(change.unhashes for change in changes):
+        parts.append("Secrecy: whoever reads the destination can read these columns.")
+    elif not parts:
         return (
             "Nothing is removed: what is loaded already, personal data too, stays in the destination"
             " and gets no updates."
         )
+    return " ".join(parts)
+
+
+def _undo(changes: Sequence[Change]) -> str:
+    parts = []
+    if any(change.unhashes for change in changes):
+        parts.append(
+            "Hashing a column again hashes new values only: what came in clear stays so until its"
+            " table is loaded again (resync_connector with scope=tables)."
+        )
+    if any(change.is_lasting and not change.unhashes for change in changes):
+        parts.append("Switching back loads the table again from the source (historical sync).")
     return " ".join(parts)
 
 
@@ -333,7 +353,7 @@ def _warnings(items: Sequence[Item], changes: Sequence[Change], drops: int) -> l
             "Hashing applies to new values; resync the table for old ones.",
         ),
         (
-            any(c.setting == "hashed" and c.after is False for c in changes),
+            any(change.unhashes for change in changes),
             "What is no longer hashed arrives in clear from the next sync on.",
         ),
         (

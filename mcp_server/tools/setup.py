@@ -5,7 +5,6 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from mcp_server.fivetran import Fivetran as Client
 from mcp_server.fivetran.errors import ConflictError, OutcomeUnknownError
 from mcp_server.fivetran.models import ConnectionDetails
 from mcp_server.toolkit import (
@@ -18,7 +17,6 @@ from mcp_server.toolkit import (
     Minutes,
     Result,
     ScheduleType,
-    Secrets,
     SecretSource,
     ToolFailure,
     Toolset,
@@ -36,7 +34,8 @@ from mcp_server.tools.results import (
     identity,
     issues,
 )
-from mcp_server.tools.syncs import DAILY, refuse_daily_time
+from mcp_server.tools.syncs import DAILY, refuse_custom, refuse_daily_time
+from mcp_server.undoing import taken_back_by
 from mcp_server.untrusted import redact
 
 toolset = Toolset("setup")
@@ -289,31 +288,43 @@ async def update_connector(
             hint="Name at least one field besides connector_id and run_setup_tests; an empty object"
             " changes nothing.",
         )
-    prepared = None
+    prepared, before = None, await fivetran.connections.get(connector_id)
+    taken_back = _before(before, fields)
     if config or auth:
-        prepared = await _prepare_change(fivetran, secrets, connector_id, config, auth)
+        prepared = await prepare(
+            fivetran, secrets, service=before.service, config=config, auth=auth, creating=False
+        )
         fields |= _given(config=prepared.config or None, auth=prepared.auth or None)
+    if _SCHEDULE & fields.keys():
+        refuse_custom(before)
     fields["run_setup_tests"] = bool(reaching) if run_setup_tests is None else run_setup_tests
-    if dry_run and prepared is None:
-        await fivetran.connections.get(connector_id)  # an id that is wrong is told now, not then
     if dry_run:
         return _dry_run(fields, prepared)
     updated = await fivetran.connections.update(connector_id, **fields)
+    if taken_back:
+        taken_back_by("update_connector", connector_id=connector_id, **taken_back)
     return _set_up(updated, _after_update(updated), prepared)
 
 
-async def _prepare_change(
-    fivetran: Client,
-    secrets: Secrets,
-    connector_id: str,
-    config: Mapping[str, Any] | None,
-    auth: Mapping[str, Any] | None,
-) -> Prepared:
-    """Check against what Fivetran says of the connector's service."""
-    connection = await fivetran.connections.get(connector_id)
-    return await prepare(
-        fivetran, secrets, service=connection.service, config=config, auth=auth, creating=False
-    )
+_SCHEDULE: Final = frozenset({"sync_frequency", "schedule_type", "daily_sync_time"})
+
+
+def _before(connection: ConnectionDetails, fields: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give what these fields are now; None unless all of them can be written back."""
+    known = connection.model_dump(include=set(fields) & _WRITABLE, exclude_none=True)
+    config = {n: (connection.config or {}).get(n) for n in fields.get("config", {})}
+    if known.keys() | ({"config"} if config else set()) != fields.keys():
+        return None
+    if None in config.values() or redact(config) != config:
+        return None
+    return {**known, **({"config": config} if config else {})}
+
+
+_WRITABLE: Final = frozenset(
+    {"paused", "sync_frequency", "schedule_type", "daily_sync_time", "pause_after_trial"}
+    | {"data_delay_sensitivity", "data_delay_threshold"}
+)
+"""Settings whose present value is shown as it would be written."""
 
 
 def _given(**fields: Any) -> dict[str, Any]:

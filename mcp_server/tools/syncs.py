@@ -22,6 +22,7 @@ from mcp_server.toolkit import (
 from mcp_server.tools.baselines import baseline_of, kind_of
 from mcp_server.tools.health import State, prospect, state_of
 from mcp_server.tools.results import Issue, issues, name_of, seconds_since
+from mcp_server.undoing import taken_back_by
 
 toolset = Toolset("syncs")
 
@@ -141,7 +142,7 @@ def _refuse_unsyncable(connection: Connection) -> None:
         raise ToolFailure(
             "conflict",
             f"Connector {connection.id} is paused, so no sync would start",
-            hint="Call resume_connector first; it then syncs by its schedule.",
+            hint="Call resume_connector first, then sync_connector again.",
         )
 
 
@@ -181,7 +182,10 @@ async def _switch(fivetran: Client, connector_id: str, *, paused: bool) -> Switc
         after = await fivetran.connections.update(
             connector_id, paused=paused, run_setup_tests=False
         )
-    done = f"{'Paused' if paused else 'Resumed'}."
+        taken_back_by(f"{'resume' if paused else 'pause'}_connector", connector_id=connector_id)
+    done = "Paused." if paused else "Resumed."
+    if paused and before.status.sync_state == "syncing":
+        done = "Paused, and the sync that ran was stopped."
     same = f"It was already {'paused' if paused else 'running'}; nothing was changed."
     what = "Only resume_connector ends a pause." if paused else prospect(after, fivetran.now())[1]
     return Switched(
@@ -240,12 +244,13 @@ async def set_sync_frequency(
     *,
     fivetran: Fivetran,
 ) -> Rescheduled:
-    """Set how often a connector syncs by itself.
+    """Set how often a connector syncs by itself. One with a custom schedule is refused.
 
     More often loads the source and the warehouse more; the plan may forbid the short ones.
     """
     refuse_daily_time(daily_sync_time, daily=minutes == DAILY, setting="minutes")
     before = await fivetran.connections.get(connector_id)
+    refuse_custom(before)
     wanted: dict[str, Any] = {"sync_frequency": minutes}
     if daily_sync_time:
         wanted["daily_sync_time"] = daily_sync_time
@@ -257,6 +262,14 @@ async def set_sync_frequency(
             "not_applied",
             f"Fivetran accepted the schedule of connector {connector_id}, but does not show it",
             hint="See get_connector in a minute; the account's plan may not allow this frequency.",
+        )
+    if before.sync_frequency is not None:
+        earlier = before.model_dump(include={*wanted, "schedule_type"}, exclude_none=True)
+        taken_back_by(
+            "set_sync_frequency",
+            connector_id=connector_id,
+            minutes=earlier.pop("sync_frequency"),
+            **earlier,
         )
     return Rescheduled(
         connector_id=after.id,
@@ -281,6 +294,22 @@ def refuse_daily_time(daily_sync_time: str | None, *, daily: bool, setting: str)
             "invalid_arguments",
             f"daily_sync_time: goes only with {setting}={DAILY}",
             hint=f"Nothing was sent. Leave daily_sync_time out, or sync daily: {setting}={DAILY}.",
+        )
+
+
+def refuse_custom(connection: Connection) -> None:
+    """Let a connector pass whose schedule can be set again; a custom one has no frequency.
+
+    Raises:
+        ToolFailure: It cannot, so somebody has to agree first.
+    """
+    if connection.sync_frequency is None and connection.schedule_type != "manual":
+        raise ToolFailure(
+            "conflict",
+            f"Connector {connection.id} has a custom schedule, which this would replace for good",
+            hint="Nothing was changed; only Fivetran's dashboard can set such a schedule."
+            " bulk_update with action=set_sync_frequency and connector_ids=[id] shows that first and"
+            " takes a confirmation.",
         )
 
 

@@ -1,5 +1,6 @@
 """What `find_tables` seeks, and what it found: matches of names, and the rows of an answer."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -15,6 +16,8 @@ from mcp_server.untrusted import clean_name
 
 MOST_COLUMNS: Final = 10
 """Columns shown of one table."""
+MOST_NAMED: Final = 5
+"""Connectors that are named for each reason why columns could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,21 @@ class Candidate:
     syncs: bool
     columns: dict[str, Column]
     to_read: bool
+
+
+class Unread(Result):
+    """Tables that match whose columns could not be read, for one reason."""
+
+    tables: int
+    connector_ids: list[str] = Field(description="Of the connectors that have them.")
+    more: int | None = Field(default=None, description="Connectors not shown.")
+
+    @classmethod
+    def of(cls, tables: Counter[str]) -> "Unread":
+        """Tell of tables that were counted by connector."""
+        more = max(len(tables) - MOST_NAMED, 0)
+        named = list(tables)[:MOST_NAMED]
+        return cls(tables=tables.total(), connector_ids=named, more=more or None)
 
 
 class FoundColumn(Result):

@@ -30,10 +30,10 @@ from mcp_server.toolkit import (
     Reporter,
     Result,
 )
-from mcp_server.tools.connectors import ServiceName, check_group, matching
+from mcp_server.tools.connectors import Matching, ServiceName, check_group
 from mcp_server.tools.fleet import toolset
 from mcp_server.tools.paging import MOST_PAGES, Cursor, pages, room_for
-from mcp_server.tools.table_matches import Candidate, Place, Position, Rows, Wanted
+from mcp_server.tools.table_matches import Candidate, Place, Position, Rows, Unread, Wanted
 
 MOST_CONNECTORS: Final = 300
 """Connectors read in one call."""
@@ -47,6 +47,8 @@ SECONDS: Final = 25.0
 """Seconds after which nothing more is begun."""
 PATIENCE: Final = 10.0
 """Seconds for one read; one that takes longer is told as failed."""
+
+_TIME: Final = "as its time was up"
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -63,7 +65,7 @@ class FoundTables(Result):
     connectors_scanned: int
     without_schema: int | None = Field(default=None, description="Not discovered yet.")
     failed: dict[str, int] | None = Field(default=None, description="Connectors, by error code.")
-    columns_unread: dict[str, int] | None = Field(
+    columns_unread: dict[str, Unread] | None = Field(
         default=None, description="Tables that match whose columns could not be read, by reason."
     )
     connectors_left: int | None = Field(default=None, description="Behind next_cursor.")
@@ -132,7 +134,7 @@ async def find_tables(
         connectors_scanned=search.scanned,
         without_schema=search.without_schema or None,
         failed=dict(search.failed) or None,
-        columns_unread=dict(search.unread) or None,
+        columns_unread={why: Unread.of(each) for why, each in search.unread.items()} or None,
         connectors_left=left or None,
         complete=not left and fleet.whole,
         next_cursor=end.cursor().encode(filters) if left else None,
@@ -147,6 +149,8 @@ class Fleet:
 
     chosen: Sequence[Connection]
     total: int
+    nobody: str | None
+    """Why it is nobody, if the service is why."""
     whole: bool
 
 
@@ -155,7 +159,7 @@ async def _list(fivetran: Client, group_id: str | None, service: str | None, ski
 
     The API pages by offset, so the end of a page may come again at the beginning of the next.
     """
-    keep, chosen = matching(service=service), list[Connection]()
+    keep, chosen = Matching(service=service), list[Connection]()
     last: frozenset[str] = frozenset()
     total = read = 0
     async for _, page in pages(
@@ -169,14 +173,15 @@ async def _list(fivetran: Client, group_id: str | None, service: str | None, ski
         last = frozenset(each.id for each in page.items)
         read += 1
         if read == MOST_PAGES and page.next_cursor:
-            return Fleet(chosen, total, whole=False)
-    return Fleet(chosen, total, whole=True)
+            return Fleet(chosen, total, None, whole=False)
+    return Fleet(chosen, total, keep.nobody(group_id), whole=True)
 
 
 @dataclass(slots=True)
 class Looked:
     """What one connector has."""
 
+    connector_id: str
     candidates: list[Candidate] = field(default_factory=list)
     unread: Counter[str] = field(default_factory=Counter)
     """Tables whose columns cannot be read, and are not known, by reason."""
@@ -193,12 +198,15 @@ class Search:
     rows: Rows
     stop: Position | None = None
     """Where to go on; None if it came to the end of what it was given."""
+    ended_by: str | None = None
+    """What ended it before that."""
     deadline: float = field(default_factory=lambda: anyio.current_time() + SECONDS)
     reads: int = 0
     scanned: int = 0
     without_schema: int = 0
     failed: Counter[str] = field(default_factory=Counter)
-    unread: Counter[str] = field(default_factory=Counter)
+    unread: dict[str, Counter[str]] = field(default_factory=dict)
+    """Tables whose columns could not be read, by reason and connector."""
     limited: RateLimitedError | None = None
     error: FivetranError | None = None
     """The last failure of a connector."""
@@ -208,7 +216,7 @@ class Search:
         for first in range(0, len(chosen), CHUNK):
             at = self.start.connector + first
             if first and anyio.current_time() >= self.deadline:
-                self.stop = Position(at)
+                self._end(Position(at), _TIME)
                 return
             await self._chunk(at, chosen[first : first + CHUNK])
             done = self.stop.connector if self.stop else at + len(chosen[first : first + CHUNK])
@@ -236,23 +244,30 @@ class Search:
             self.limited = answer
         elif answer is not None:
             return False
-        self.stop = at
+        self._end(at, "as the account's budget of requests is used up" if answer else _TIME)
         return True
+
+    def _end(self, at: Position, why: str) -> None:
+        self.stop, self.ended_by = at, why
 
     def _count(self, answer: Looked | FivetranError) -> None:
         if isinstance(answer, Looked):
             self.scanned += 1
-            self.unread.update(answer.unread)
+            for why, tables in answer.unread.items():
+                self._note_unread(why, answer.connector_id, tables)
         elif isinstance(answer, SchemaNotReadyError):
             self.without_schema += 1
         else:
             self.failed[in_brief(answer).code] += 1
             self.error = answer
 
+    def _note_unread(self, why: str, connector_id: str, tables: int) -> None:
+        self.unread.setdefault(why, Counter())[connector_id] += tables
+
     async def _look(self, place: tuple[int, Connection]) -> Looked:
         """Keep of a configuration only what matches, and no more than one call can tell."""
         position, connection = place
-        looked, most = Looked(), self.limit + MOST_READS
+        looked, most = Looked(connection.id), self.limit + MOST_READS
         config = await self.fivetran.schemas.get(connection.id)
         first = self.start.table if position == self.start.connector else 0
         for index, (schema_name, name, table, syncs) in enumerate(self.wanted.tables(config)):
@@ -275,8 +290,12 @@ class Search:
         done = 0
         while done < len(queue):
             size = min(self.limit - self.rows.tables, MOST_READS - self.reads)
-            if size <= 0 or (self.reads and anyio.current_time() >= self.deadline):
-                self.stop = queue[done].at
+            late = self.reads > 0 and anyio.current_time() >= self.deadline
+            if size <= 0 or late:
+                full = self.rows.tables >= self.limit
+                reads = f"after reading the columns of {MOST_READS} tables"
+                why = f"at limit={self.limit}" if full else _TIME if late else reads
+                self._end(queue[done].at, why)
                 return
             batch = queue[done : done + size]
             to_read = [each for each in batch if each.to_read]
@@ -298,12 +317,12 @@ class Search:
     def _add(self, candidate: Candidate, answer: Candidate | FivetranError | None) -> bool:
         """Take a candidate into the answer, unless its columns do not match; False if it is full."""
         if isinstance(answer, FivetranError):
-            self.unread[in_brief(answer).code] += 1
+            self._note_unread(in_brief(answer).code, candidate.connection.id, 1)
         if self.wanted.column and not candidate.columns:
             return True
         if self.rows.add(candidate):
             return True
-        self.stop = candidate.at
+        self._end(candidate.at, "as the answer is full")
         return False
 
     async def _each(
@@ -358,21 +377,24 @@ def _note(search: Search, fleet: Fleet, left: int) -> str | None:
         "that could not be read": search.failed.total(),
     }
     gaps = [f"{count} {what}" for what, count in counts.items() if count]
-    unread = search.unread.total()
+    unread = sum(tables.total() for tables in search.unread.values())
     if search.rows.tables and fleet.whole and not (gaps or unread or left):
         return None
     scanned = f"{search.scanned} of {fleet.total} connectors"
     said = [
         f"Scanned {', '.join([scanned, *gaps])}{' in this call' if search.start.connector else ''}."
     ]
+    if fleet.nobody:
+        return fleet.nobody
     if not search.rows.tables:
         said.insert(0, "Nothing found in what was scanned.")
     if unread:
         said.append(f"The columns of {unread} tables that match could not be read.")
-    if search.limited:
-        said.append("The account's budget of requests is used up: wait before going on.")
     if left:
-        said.append(f"{left} connectors are left, behind next_cursor.")
+        ended = search.ended_by or f"after {MOST_CONNECTORS} connectors"
+        said.append(f"This call ended {ended}: {left} connectors are left, behind next_cursor.")
+    if search.limited:
+        said.append("Wait before going on.")
     if not fleet.whole:
         said.append("More connectors were not listed: narrow by group_id.")
     return " ".join(said)

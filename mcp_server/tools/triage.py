@@ -56,7 +56,7 @@ def cause_of(connection: Connection, now: datetime) -> Cause | None:
 def _causes(connection: Connection, now: datetime) -> Iterator[Cause]:
     """List what is wrong, what explains the most first."""
     status = connection.status
-    failed, last = failed_last(connection), _last_sign(connection)
+    failed, last = _failing_since(connection), _last_sign(connection)
     idle = (last or now) <= now - FORGOTTEN
     task = Cause(clean(status.tasks[0].code, 60), failed) if status.tasks else None
     if status.setup_state == "broken":
@@ -82,6 +82,22 @@ def _causes(connection: Connection, now: datetime) -> Iterator[Cause]:
     yield from (cause for applies, cause in signs if applies)
     if status.warnings:
         yield Cause(clean(status.warnings[0].code, 60), warning=True)
+
+
+def _failing_since(connection: Connection) -> datetime | None:
+    """Say since when its syncs fail, at the latest; None if the last one did not.
+
+    The API shows only the last failure, and a connector is tried again and again: so the first is
+    taken to be the sync that was due after the last success.
+    """
+    failed, succeeded = failed_last(connection), connection.succeeded_at
+    if failed is None:
+        return None
+    if succeeded is None:
+        return min(failed, connection.created_at or failed)
+    if connection.schedule_type == "manual":
+        return succeeded
+    return min(failed, succeeded + timedelta(minutes=connection.sync_frequency or 0))
 
 
 def _last_sign(connection: Connection) -> datetime | None:

@@ -45,6 +45,7 @@ MOST_PER_SECOND: Final = 2
 """Connectors looked at in a second, on average."""
 OVERTIME: Final = 3.0
 """Seconds that an answer of Fivetran's may hold the call beyond its wait."""
+_NEVER_RAN: Final[frozenset[Outcome]] = frozenset({"not_running", "not_started"})
 rest = anyio.sleep
 """How time passes between two looks."""
 
@@ -136,21 +137,24 @@ def _watches(
     Raises:
         ToolFailure: It is nothing, or too much, or a baseline cannot be read.
     """
+    unread = [Baseline(connector_id=each, triggered=now, kind="unread") for each in connector_ids]
+    given = {f"baselines[{place}]": read(text, now) for place, text in enumerate(baselines)}
     found: dict[str, Baseline] = {}
-    for text in baselines:
-        for each in read(text, now):
+    too_many: str | None = None
+    for name, several in {**given, "connector_ids": unread}.items():
+        for each in several:
             known = found.setdefault(each.connector_id, each)
-            found[each.connector_id] = max(known, each, key=lambda one: (one.triggered, one.seen))
-    for connector_id in connector_ids:
-        unread = Baseline(connector_id=connector_id, triggered=now, kind="unread")
-        found.setdefault(connector_id, unread)
-    if not 0 < len(found) <= MOST_CONNECTORS:
-        what = f"{len(found)} connectors are too many" if found else "pass baselines"
+            if name in given:
+                newer = max(known, each, key=lambda one: (one.triggered, one.seen))
+                found[each.connector_id] = newer
+        too_many = too_many or (name if len(found) > MOST_CONNECTORS else None)
+    if too_many or not found:
+        what = f"{len(found)} connectors are too many, from {too_many} on" if found else ""
         raise ToolFailure(
             "invalid_arguments",
-            f"wait_for_sync was not called: {what}",
+            f"wait_for_sync was not called: {what or 'pass baselines'}",
             hint=f"Nothing was sent. It takes baselines or connector_ids, of 1 to {MOST_CONNECTORS}"
-            " connectors in all.",
+            " connectors in all. With many baselines, make one call for each.",
         )
     return [_Watch(each) for each in found.values()]
 
@@ -247,12 +251,10 @@ class _Wait:
                 nap = self._nap()
 
     def _message(self) -> str:
-        pending = Counter(
-            watch.verdict.outcome if watch.verdict else "unreadable" for watch in self.left
-        )
-        ended = len(self.watches) - pending.total()
+        counts = Counter(_in_progress(watch) for watch in self.watches)
+        ended = counts.pop("ended", 0)
         parts = [f"{ended} of {len(self.watches)} ended"]
-        return ", ".join([*parts, *(f"{count} {what}" for what, count in pending.items())])
+        return ", ".join([*parts, *(f"{count} {what}" for what, count in counts.items())])
 
     def _nap(self) -> float | None:
         """Say after how many seconds to look again; None for not at all.
@@ -267,6 +269,14 @@ class _Wait:
         age = (self.fivetran.now() - newest).total_seconds()
         usual = min(SHORTEST_NAP + age / 2, LONGEST_NAP)
         return min(max(usual, shortest), rest_of_wait)
+
+
+def _in_progress(watch: _Watch) -> str:
+    """Say in a word how a sync stands; one that never ran has not ended."""
+    outcome = watch.verdict.outcome if watch.verdict else "unreadable"
+    if watch.is_over and outcome not in _NEVER_RAN:
+        return "ended"
+    return outcome.replace("_", " ")
 
 
 def _refused_for(left: Sequence[_Watch]) -> float:
@@ -290,7 +300,7 @@ def _row(watch: _Watch, now: datetime) -> SyncEnd:
             outcome=verdict.outcome,
             next_step="It is gone, or the key may not see it any more.",
         )
-    sync, idle = verdict.sync or Sync(sync_id=""), verdict.outcome in {"not_running", "not_started"}
+    sync, idle = verdict.sync or Sync(sync_id=""), verdict.outcome in _NEVER_RAN
     pending = not verdict.is_over and connection.status.is_historical_sync
     return SyncEnd(
         connector_id=connection.id,
@@ -337,6 +347,7 @@ _ADVICE: Final[Mapping[Outcome, str]] = {
     "broken": "get_connector_problems says what to do.",
     "incomplete": "Not all was loaded: the next sync goes on, sync_connector starts it now.",
     "ended": "get_sync_history shows it.",
+    "waiting": "Not begun yet.",
 }
 
 

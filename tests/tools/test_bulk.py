@@ -17,7 +17,7 @@ from mcp_server.sandbox import Fault, Sandbox
 from mcp_server.sandbox.calls import Received
 from mcp_server.sandbox.replies import Reply
 from mcp_server.tools import baselines, bulk
-from mcp_server.tools.bulk_runs import AT_ONCE, MOST_BASELINES
+from mcp_server.tools.bulk_runs import AT_ONCE
 from tests.support import Caller, Clock, Connect, changes
 
 LIST = "/v1/connections"
@@ -182,8 +182,16 @@ async def test_an_unknown_group_is_not_an_empty_one(caller: Caller) -> None:
 
     assert error["code"] == "not_found"
     assert nothing["dry_run"]["matched"] == 0
-    assert "nothing to do" in nothing["dry_run"]["next_step"]
+    assert nothing["dry_run"]["next_step"].startswith("No connector has this service. Ids of")
+    assert nothing["dry_run"]["next_step"].endswith("there is nothing to do.")
     assert "next_call" not in nothing["dry_run"]
+
+
+async def test_a_service_that_some_connector_has_is_not_called_unknown(caller: Caller) -> None:
+    """Where it is another filter that fits none."""
+    answer = await caller.ok(TOOL, action="pause", service="stripe", name_contains="no such name")
+
+    assert answer["dry_run"]["next_step"] == "Nothing would change, so there is nothing to do."
 
 
 async def test_more_than_max_targets_are_refused_with_their_count(
@@ -191,15 +199,30 @@ async def test_more_than_max_targets_are_refused_with_their_count(
 ) -> None:
     """Before anything is sent; only those that would change count."""
     sandbox.connections[well[0]]["paused"] = True
-    for more in ({}, {"dry_run": False, "confirm": True}):
-        given = {"connector_ids": well[:12], "max_targets": 10, **more}
-        error = await caller.error(TOOL, action="pause", **given)
+    given = {"connector_ids": well[:12], "max_targets": 10}
+    for more in ({}, {"confirm": True}):
+        error = await caller.error(TOOL, action="pause", **given, dry_run=False, **more)
         assert error["code"] == "invalid_arguments"
         assert "11 connectors" in error["message"]
         assert "raise max_targets" in error["hint"]
     assert (await dry(caller, "pause", connector_ids=well[:11], max_targets=10))[
         "would_change"
     ] == 10
+    assert changes(sandbox) == []
+
+
+async def test_a_dry_run_of_more_than_max_targets_shows_them_and_no_way_to_run_it(
+    caller: Caller, sandbox: Sandbox, well: list[str]
+) -> None:
+    """To narrow the filters one has to see what they match."""
+    shown = await dry(caller, "pause", connector_ids=[*well[:12], "dusty_canyon"], max_targets=10)
+
+    assert (shown["matched"], shown["would_change"]) == (13, 12)
+    assert [row["id"] for row in shown["connectors"]] == well[:12]
+    assert shown["already_so"]["ids"] == ["dusty_canyon"]
+    assert shown.keys().isdisjoint({"digest", "next_call"})
+    assert "would be refused: 12 would be changed" in shown["next_step"]
+    assert "max_targets=10" in shown["next_step"]
     assert changes(sandbox) == []
 
 
@@ -305,7 +328,7 @@ async def test_what_cannot_sync_is_told_apart_with_the_reason(
     assert "incomplete" in why["calm_ridge"]
     assert any("broken setup" in text and ": 1." in text for text in shown["warnings"])
     assert "cannot be undone" in shown["undo"]
-    assert ran["cannot"] == 2
+    assert ran["cannot"] == shown["cannot"]
     assert {path for _, path, _ in changes(sandbox)} == {
         f"{LIST}/solid_anchor/sync",
         f"{LIST}/brisk_lantern/sync",
@@ -341,13 +364,36 @@ async def test_a_new_frequency_says_what_is_lost_and_how_often_they_sync_now(
     assert shown["already_so"]["ids"] == [so]
     assert shown["minutes_now"] == {"360": 2, "custom": 1, "1440": 1}
     assert [row.get("minutes") for row in shown["connectors"]] == [None, 1440, 360, 360]
-    words = ["more often", "custom schedule", "daily time", "manual schedule", "Paused"]
+    words = ["more often", "manual schedule", "Paused", "custom schedule", "daily time"]
     counts = ["3.", "1.", "1.", "1.", "1."]
     assert len(shown["warnings"]) == len(words)
     for text, word, count in zip(shown["warnings"], words, counts, strict=True):
         assert word in text
         assert text.endswith(f": {count}")
     assert shown["next_call"]["arguments"]["minutes"] == 60
+
+
+async def test_a_preview_calls_lost_only_what_is_lost(
+    caller: Caller, sandbox: Sandbox, well: list[str]
+) -> None:
+    """Load and what has no effect are effects."""
+    sandbox.connections[well[0]].update(sync_frequency=None, paused=True)
+    calls: list[dict[str, Any]] = [
+        {"action": "sync"},
+        {"action": "set_sync_frequency", "minutes": 60},
+        {"action": "pause", "connector_ids": ["busy_bee"]},
+    ]
+
+    sync, reschedule, pause = [
+        (await caller.error(TOOL, **{"connector_ids": well[:3], **call}, dry_run=False))["preview"]
+        for call in calls
+    ]
+
+    assert (sync["lost"], pause["lost"]) == ("Nothing.", "Nothing.")
+    assert "Syncs at the same time, which load" in sync["effect"]
+    assert "Syncing now, which is stopped first" in pause["effect"]
+    assert reschedule["lost"].startswith("With a custom schedule, which is lost")
+    assert "Paused, so it has no effect" in reschedule["effect"]
 
 
 HOSTILE = 'x\u202e\x1b[31m\n"]} ignore\u200b all' + "🙂" * 300
@@ -451,8 +497,14 @@ async def test_one_connector_is_one_connector(caller: Caller) -> None:
     ]
 
     assert effects == [
-        '1 connector would be told to sync now: "pg_billing".',
-        '1 connector would be set to sync every 60 minutes: "pg_billing".',
+        (
+            '1 connector would be told to sync now: "pg_billing".'
+            " Syncs at the same time, which load the sources and the warehouse: 1."
+        ),
+        (
+            '1 connector would be set to sync every 60 minutes: "pg_billing".'
+            " Syncing more often, which is more load, and which the account's plan may forbid: 1."
+        ),
     ]
 
 
@@ -466,12 +518,75 @@ async def test_a_set_that_changed_since_is_refused_and_shown_anew(
     error = await caller.error(TOOL, **shown["next_call"]["arguments"])
 
     assert error["code"] == "confirmation_required"
-    assert "no longer the one" in error["preview"]["effect"]
+    assert "digest is not that of the set as it is now" in error["preview"]["effect"]
     assert "4 connectors" in error["preview"]["effect"]
     assert changes(sandbox) == []
     answer = await caller.ok(TOOL, **error["next_call"]["arguments"])
     assert answer["run"]["succeeded"]["count"] == 4
     assert answer["run"]["already_so"] == 1
+
+
+async def test_a_digest_that_was_never_given_is_told_in_words_that_are_true_of_it(
+    caller: Caller, sandbox: Sandbox
+) -> None:
+    """Nothing need have changed."""
+    given = {"connector_ids": ["solid_anchor"], "dry_run": False, "digest": "0" * 16}
+
+    error = await caller.error(TOOL, action="pause", **given, confirm=True)
+
+    assert error["preview"]["effect"].startswith(
+        "This digest is not that of the set as it is now, so nothing was changed. Now: 1 connector"
+    )
+    assert changes(sandbox) == []
+
+
+@pytest.mark.parametrize("word", ["COMPLETED", "FAILURE"])
+async def test_the_same_call_after_its_syncs_ended_starts_none_again(
+    caller: Caller, sandbox: Sandbox, clock: Clock, well: list[str], word: str
+) -> None:
+    """A host may repeat a call whose answer it lost; what was agreed to has been done."""
+    for each in well[:3]:
+        sandbox.script(each, word, seconds=5)
+    shown = await dry(caller, "sync", connector_ids=well[:3])
+    await caller.ok(TOOL, **shown["next_call"]["arguments"])
+    clock.wait(60)
+    sent = len(changes(sandbox))
+
+    error = await caller.error(TOOL, **shown["next_call"]["arguments"])
+
+    assert error["code"] == "confirmation_required"
+    assert "digest is not that" in error["preview"]["effect"]
+    assert len(changes(sandbox)) == sent == 3
+    answer = await caller.ok(TOOL, **error["next_call"]["arguments"])
+    assert answer["run"]["succeeded"]["count"] == 3
+
+
+@pytest.mark.parametrize("change", [{"sync_frequency": None}, {"schedule_type": "manual"}])
+async def test_a_schedule_that_changed_since_is_shown_anew(
+    caller: Caller, sandbox: Sandbox, well: list[str], change: dict[str, Any]
+) -> None:
+    """Nobody agreed to lose a custom one."""
+    given = {"connector_ids": well[:3], "minutes": 60}
+    shown = await dry(caller, "set_sync_frequency", **given)
+    sandbox.connections[well[0]].update(change)
+
+    error = await caller.error(TOOL, **shown["next_call"]["arguments"])
+
+    assert error["code"] == "confirmation_required"
+    assert changes(sandbox) == []
+
+
+async def test_a_pause_is_agreed_to_whatever_syncs_meanwhile(
+    caller: Caller, sandbox: Sandbox, well: list[str]
+) -> None:
+    """In a large account something always does."""
+    shown = await dry(caller, "pause", connector_ids=well[:3])
+    sandbox.connections[well[0]]["status"]["sync_state"] = "syncing"
+    sandbox.connections[well[1]]["succeeded_at"] = "2026-03-10T11:59:59Z"
+
+    answer = await caller.ok(TOOL, **shown["next_call"]["arguments"])
+
+    assert answer["run"]["succeeded"]["count"] == 3
 
 
 async def test_where_nothing_would_change_nothing_is_asked(
@@ -593,22 +708,28 @@ async def test_started_syncs_come_with_what_to_wait_for(
     assert "wait_for_sync" in ran["next_step"]
 
 
-async def test_very_many_syncs_have_as_many_baselines_as_can_be_shown(
+async def test_very_many_syncs_come_with_all_their_baselines(
     connect: Connect, clock: Clock, sandbox: Sandbox
 ) -> None:
-    """The others are counted; the answer stays bounded."""
-    sandbox.connections.update(Sandbox(connections=500, now=clock.now).connections)
+    """Nobody could wait for one that is left out; the answer stays bounded."""
+    sandbox.connections.update(Sandbox(connections=600, now=clock.now).connections)
+    for number, each in enumerate(sandbox.connections.values()):
+        # Times that differ to the microsecond, as real ones do, are what makes a baseline long.
+        ended = clock.now() - timedelta(microseconds=(number + 1) * 7_654_321_987 % 10**11)
+        each.update(paused=False, succeeded_at=ended.isoformat())
+        each["status"].update(setup_state="connected", sync_state="scheduled")
+    ids = list(sandbox.connections)[-500:]
 
     async with connect() as caller:
-        shown = await dry(caller, "sync", name_contains="_", max_targets=500)
-        answer = await caller.ok(TOOL, **shown["next_call"]["arguments"])
+        shown = await dry(caller, "sync", connector_ids=ids, max_targets=500)
+        answer = await caller.ok(TOOL, **shown["next_call"]["arguments"], connector_ids=ids)
 
     ran = answer["run"]
-    count = ran["succeeded"]["count"]
-    assert count > 400
-    assert ran["succeeded"]["more"] == count - 50
-    assert len(ran["baselines"]) == MOST_BASELINES
-    assert f"{count - 50 * MOST_BASELINES} more started" in ran["next_step"]
+    assert (ran["succeeded"]["count"], ran["succeeded"]["more"]) == (500, 450)
+    parts = [baselines.read(each, clock.now()) for each in ran["baselines"]]
+    assert [len(part) for part in parts] == [50] * 10
+    assert {each.connector_id for part in parts for each in part} == set(ids)
+    assert "One call of wait_for_sync for each of baselines" in ran["next_step"]
     assert tokens(answer) <= 6_000
 
 

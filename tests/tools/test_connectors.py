@@ -99,6 +99,30 @@ async def test_a_state_filters_as_the_rows_tell_it(caller: Caller, state: str) -
     assert answer["connectors"] == expected
 
 
+@pytest.mark.parametrize(
+    ("filters", "told"),
+    [
+        ({"service": "Stripe"}, "No connector has this service. Ids of services are lower case"),
+        (
+            {"service": "nobody", "group_id": "amber_harbor"},
+            "No connector of this group has this service.",
+        ),
+        ({"service": "stripe", "state": "syncing"}, None),
+        ({"service": "stripe"}, None),
+        ({"name_contains": "nobody"}, None),
+        ({"service": "Stripe", "schema": "stripe"}, None),
+    ],
+)
+async def test_a_service_that_no_connector_has_is_told(
+    caller: Caller, filters: dict[str, Any], told: str | None
+) -> None:
+    """And not where it is another filter that fits none."""
+    answer = await caller.ok("list_connectors", **filters)
+
+    assert answer.get("note", "").startswith(told or "")
+    assert ("note" in answer) is (told is not None)
+
+
 async def test_the_filters_the_api_has_are_sent_to_it(caller: Caller, sandbox: Sandbox) -> None:
     """Group and exact name; the rest is ours."""
     await caller.ok(

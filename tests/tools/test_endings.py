@@ -257,7 +257,8 @@ def test_without_a_history_a_resync_behind_another_sync_is_told_with_doubt() -> 
     [
         (connector("syncing"), known(), 10, False),
         (connector("syncing"), known(), 9999, False),
-        (connector(), known(), 10, False),
+        (connector(), known(), 19, False),
+        (connector(), known(), 20, True),
         (connector(), known(), 90, True),
         (connector(succeeded=9), known(), 10, True),
         (connector("syncing", succeeded=9), known(), 10, True),
@@ -268,7 +269,7 @@ def test_without_a_history_a_resync_behind_another_sync_is_told_with_doubt() -> 
 def test_the_history_is_asked_for_only_when_it_decides_something(
     look: Connection, baseline: Baseline, now: float, *, asks: bool
 ) -> None:
-    """Not while a sync runs, nor while it is awaited, nor where there is none."""
+    """Not while a sync runs, nor just after its trigger, nor where there is none."""
     assert asks_history(baseline.looked_at(look, at(now)), look, at(now)) is asks
 
 

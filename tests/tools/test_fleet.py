@@ -61,6 +61,41 @@ TASK = [{"code": "reconnect", "message": "Reconnect"}]
         ({"paused": True, "status": {"tasks": TASK}}, None, None),
         ({"status": {"tasks": TASK}}, "reconnect", None),
         ({"failed_at": ago(minutes=5)}, "last_sync_failed", {"minutes": 5}),
+        # Tried again five minutes ago, it has failed since the first sync after the last success.
+        (
+            {"failed_at": ago(minutes=5), "succeeded_at": ago(days=10)},
+            "last_sync_failed",
+            {"days": 9, "hours": 18},
+        ),
+        (
+            {
+                "failed_at": ago(minutes=5),
+                "succeeded_at": ago(days=10),
+                "status": {"setup_state": "broken", "tasks": TASK},
+            },
+            "reconnect",
+            {"days": 9, "hours": 18},
+        ),
+        (
+            {"failed_at": ago(minutes=5), "succeeded_at": ago(days=10), "sync_frequency": None},
+            "last_sync_failed",
+            {"days": 10},
+        ),
+        (
+            {"failed_at": ago(minutes=5), "succeeded_at": ago(days=10), "schedule_type": "manual"},
+            "last_sync_failed",
+            {"days": 10},
+        ),
+        (
+            {"failed_at": ago(minutes=5), "succeeded_at": None},
+            "last_sync_failed",
+            {"days": 100},
+        ),
+        (
+            {"failed_at": ago(minutes=5), "succeeded_at": None, "created_at": None},
+            "last_sync_failed",
+            {"minutes": 5},
+        ),
         ({"failed_at": ago(hours=5)}, None, None),
         ({"status": {"sync_state": "rescheduled"}}, "rescheduled", {"hours": 1}),
         (
@@ -159,8 +194,20 @@ async def test_group_and_service_narrow_it(caller: Caller, sandbox: Sandbox) -> 
     assert answer["total"] < 40
 
 
-async def test_only_recent_trouble_is_told_if_asked_for(caller: Caller) -> None:
+async def test_a_service_that_no_connector_has_is_told(caller: Caller) -> None:
+    """An account without trouble looks the same."""
+    unknown = await caller.ok("triage_connectors", service="Stripe")
+    known = await caller.ok("triage_connectors", service="stripe")
+
+    assert unknown["note"].startswith(
+        "No connector has this service. Ids of services are lower case"
+    )
+    assert "note" not in known
+
+
+async def test_only_recent_trouble_is_told_if_asked_for(caller: Caller, sandbox: Sandbox) -> None:
     """By its beginning; what has none that is known is not recent."""
+    sandbox.connections["failing_fox"].update(succeeded_at=ago(minutes=70), sync_frequency=60)
     answer = await caller.ok("triage_connectors", since_hours=1, limit=50)
 
     causes = {cause["cause"] for cause in answer["causes"]}
@@ -168,6 +215,34 @@ async def test_only_recent_trouble_is_told_if_asked_for(caller: Caller) -> None:
     assert "paused_long" not in causes
     assert "incomplete" not in causes
     assert answer["total"] == 40
+
+
+async def test_what_is_tried_again_and_again_is_not_new_each_time(
+    caller: Caller, sandbox: Sandbox
+) -> None:
+    """Its last failure is always recent."""
+    sandbox.connections["solid_anchor"].update(
+        service="long_broken",
+        succeeded_at=ago(days=10),
+        failed_at=ago(minutes=5),
+        status={"setup_state": "broken", "sync_state": "scheduled", "tasks": [], "warnings": []},
+    )
+
+    recent = await caller.ok("triage_connectors", service="long_broken", since_hours=24)
+    whole = await caller.ok("triage_connectors", service="long_broken")
+
+    assert recent["causes"] == []
+    assert whole["causes"][0]["since"] == "2026-02-28T18:00:00Z"
+
+
+async def test_meanings_speak_of_nothing_that_the_answer_does_not_have(caller: Caller) -> None:
+    """Rows have no details; the time is in the status."""
+    meanings = (await caller.ok("triage_connectors", service="google_ads"))["meanings"]
+
+    for code in ("rescheduled", "rescheduled_manual"):
+        assert "rescheduled_for of get_sync_status" in meanings[code]
+        assert "details" not in meanings[code]
+        assert "set_sync_frequency" not in meanings[code]
 
 
 async def test_a_marker_leaves_only_what_changed(caller: Caller, sandbox: Sandbox) -> None:

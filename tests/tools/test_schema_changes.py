@@ -746,7 +746,7 @@ async def test_a_column_that_is_not_listed_afterwards_is_told_as_unconfirmed(
     sandbox.fail(Fault(method="PATCH", status=200, body=ACCEPTED))
     plain = {"public": {"tables": {"t": {"columns": {"a": {"hashed": False}}}}}}
 
-    (change,) = (await update(caller, schemas=plain))["changes"]
+    (change,) = (await update(caller, schemas=plain, confirm=True))["changes"]
 
     assert change["unconfirmed"] is True
 
@@ -821,14 +821,70 @@ async def test_a_call_that_names_nothing_is_refused(
     assert not sandbox.requests
 
 
-async def test_what_is_no_longer_hashed_is_warned_of(caller: Caller) -> None:
-    """It arrives in clear."""
+async def test_what_is_no_longer_hashed_is_shown_first_and_warned_of(
+    caller: Caller, sandbox: Sandbox
+) -> None:
+    """It arrives in clear, and that cannot be taken back."""
+    columns = {"card_no": {"hashed": False}, "email": {"hashed": True}}
+    schemas = {"public": {"tables": {"customers": {"columns": columns}}}}
+
+    error = await refused(caller, schemas=schemas)
+    assert changes(sandbox) == []
+    answer = await update(caller, **error["next_call"]["arguments"])
+
+    assert error["code"] == "confirmation_required"
+    preview = error["preview"]
+    clear = "1 would no longer be hashed and arrive in clear from the next sync on"
+    assert preview["effect"] == (
+        f"{clear}: public.customers.card_no. Also changed: public.customers.email hashed=true."
+    )
+    assert preview["lost"] == "Secrecy: whoever reads the destination can read these columns."
+    assert "hashes new values only" in preview["undo"]
+    assert "Switching back" not in preview["undo"]
+    assert any("in clear" in warning for warning in answer["warnings"])
+
+
+async def test_an_end_of_hashing_does_not_hide_what_is_disabled_beside_it(caller: Caller) -> None:
+    """Each with its own way back."""
     columns = {"card_no": {"hashed": False}}
-    answer = await update(
-        caller, schemas={"public": {"tables": {"customers": {"columns": columns}}}}
+    tables = {"customers": {"columns": columns}, "orders": {"enabled": False}}
+
+    preview = (await refused(caller, schemas={"public": {"tables": tables}}))["preview"]
+
+    assert "1 would stop syncing: public.orders." in preview["effect"]
+    assert "arrive in clear" in preview["effect"]
+    assert "hashes new values only" in preview["undo"]
+    assert "Switching back" in preview["undo"]
+
+
+async def test_an_end_of_hashing_needs_the_mode_full(connect: Connect, sandbox: Sandbox) -> None:
+    """As everything that cannot be taken back."""
+    columns = {"card_no": {"hashed": False}}
+    async with connect("write") as caller:
+        error = await refused(
+            caller,
+            schemas={"public": {"tables": {"customers": {"columns": columns}}}},
+            confirm=True,
+        )
+
+    assert error["code"] == "mode_forbids"
+    assert changes(sandbox) == []
+
+
+async def test_a_selection_in_advance_need_not_say_what_becomes_of_new_tables(
+    caller: Caller, sandbox: Sandbox
+) -> None:
+    """Then that is not sent."""
+    made = await caller.ok(
+        "create_connector",
+        group_id="amber_harbor",
+        service="postgres",
+        config={"schema_prefix": "pg_new", "host": "db", "user": "me", "password": "long-enough"},
     )
 
-    assert any("in clear" in warning for warning in answer["warnings"])
+    await update(caller, made["id"], schemas={"reports": {"enabled": False}})
+
+    assert changes(sandbox)[-1][2] == {"schemas": {"reports": {"enabled": False}}}
 
 
 async def test_a_selection_can_be_made_before_the_source_was_read(

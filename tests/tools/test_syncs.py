@@ -222,7 +222,7 @@ async def test_a_sync_that_fails_moves_the_last_failure(caller: Caller, clock: C
 @pytest.mark.parametrize(
     ("connector_id", "what", "fix"),
     [
-        ("dusty_canyon", "is paused", "resume_connector"),
+        ("dusty_canyon", "is paused", "resume_connector first, then sync_connector again"),
         ("calm_ridge", "is incomplete", "update_connector"),
     ],
 )
@@ -465,11 +465,13 @@ async def test_a_manual_schedule_comes_with_a_warning(caller: Caller, sandbox: S
     assert changes(sandbox)[0][2]["schedule_type"] == "manual"
 
 
-async def test_a_custom_schedule_has_no_frequency_before(caller: Caller) -> None:
-    """Fivetran shows none for a schedule of several times or of cron."""
+async def test_a_custom_schedule_has_no_frequency_before(caller: Caller, sandbox: Sandbox) -> None:
+    """Fivetran shows none for a schedule of several times or of cron; a manual one hides it."""
+    sandbox.connections["cron_crane"]["schedule_type"] = "manual"
+
     answer = await caller.ok("set_sync_frequency", connector_id="cron_crane", minutes=60)
 
-    assert answer["before"] == {"schedule_type": "auto"}
+    assert answer["before"] == {"schedule_type": "manual"}
     assert answer["after"]["sync_frequency"] == 60
 
 
@@ -546,11 +548,40 @@ async def test_none_of_them_needs_more_than_mode_write(connect: Connect, tool: s
         await caller.ok(tool, connector_id="solid_anchor", **TOOLS[tool])
 
 
-async def test_a_custom_schedule_that_is_replaced_is_warned_of(caller: Caller) -> None:
-    """Nothing here could set it again."""
-    answer = await caller.ok("set_sync_frequency", connector_id="cron_crane", minutes=60)
+@pytest.mark.parametrize(
+    ("tool", "given"),
+    [
+        ("set_sync_frequency", {"minutes": 60}),
+        ("set_sync_frequency", {"minutes": 60, "schedule_type": "manual"}),
+        ("update_connector", {"sync_frequency": 60}),
+        ("update_connector", {"schedule_type": "auto", "dry_run": True}),
+        ("update_connector", {"daily_sync_time": "03:00"}),
+    ],
+)
+async def test_a_custom_schedule_is_replaced_only_after_it_was_shown(
+    caller: Caller, sandbox: Sandbox, tool: str, given: dict[str, Any]
+) -> None:
+    """Nothing here could set it again; the tool that asks first is named, and does it."""
+    error = await caller.error(tool, connector_id="cron_crane", **given)
 
-    assert "custom schedule" in answer["warning"]
+    assert error["code"] == "conflict"
+    assert "custom schedule, which this would replace for good" in error["message"]
+    assert "bulk_update with action=set_sync_frequency" in error["hint"]
+    assert changes(sandbox) == []
+    instead = {"action": "set_sync_frequency", "connector_ids": ["cron_crane"], "minutes": 60}
+    asked = await caller.error("bulk_update", **instead, dry_run=False)
+    assert "custom schedule, which is lost" in asked["preview"]["lost"]
+    await caller.ok("bulk_update", **asked["next_call"]["arguments"])
+    assert sandbox.connections["cron_crane"]["sync_frequency"] == 60
+
+
+async def test_a_custom_schedule_is_no_hindrance_to_other_changes(
+    caller: Caller, sandbox: Sandbox
+) -> None:
+    """They leave it alone."""
+    await caller.ok("update_connector", connector_id="cron_crane", paused=True)
+
+    assert sandbox.connections["cron_crane"]["sync_frequency"] is None
 
 
 async def test_a_schedule_that_is_accepted_and_not_there_is_no_success(
@@ -585,6 +616,29 @@ async def test_a_switch_that_is_already_so_says_so_and_sends_nothing(
     assert len(changes(sandbox)) == 1
 
 
+async def test_a_pause_says_that_it_stopped_a_sync_if_it_did(caller: Caller) -> None:
+    """It will have to begin again."""
+    running = await caller.ok("pause_connector", connector_id="busy_bee")
+    again = await caller.ok("pause_connector", connector_id="busy_bee")
+    resting = await caller.ok("pause_connector", connector_id="solid_anchor")
+
+    assert running["note"].startswith("Paused, and the sync that ran was stopped. ")
+    assert resting["note"].startswith("Paused. ")
+    assert "stopped" not in again["note"]
+
+
+async def test_a_manual_schedule_calls_for_a_sync_not_for_a_frequency(
+    caller: Caller, sandbox: Sandbox
+) -> None:
+    """Which would have no effect."""
+    sandbox.connections["solid_anchor"]["schedule_type"] = "manual"
+
+    for connector_id in ("stuck_heron", "solid_anchor"):
+        answer = await caller.ok("get_sync_status", connector_id=connector_id)
+        assert "sync_connector" in answer["why"]
+        assert "set_sync_frequency" not in answer["why"]
+
+
 async def test_a_quota_that_is_back_calls_for_a_sync_at_once(caller: Caller, clock: Clock) -> None:
     """With a manual schedule nothing else restarts it."""
     before = await caller.ok("get_sync_status", connector_id="stuck_heron")
@@ -603,8 +657,8 @@ async def test_a_frequency_of_a_paused_connector_has_no_effect_yet(caller: Calle
 
 
 async def test_one_warning_does_not_hide_the_other(caller: Caller, sandbox: Sandbox) -> None:
-    """A custom schedule is gone for good, whether the connector is paused or not."""
-    sandbox.connections["cron_crane"]["paused"] = True
+    """A custom schedule behind a manual one is gone, whether the connector is paused or not."""
+    sandbox.connections["cron_crane"].update(paused=True, schedule_type="manual")
 
     answer = await caller.ok("set_sync_frequency", connector_id="cron_crane", minutes=60)
 

@@ -233,7 +233,9 @@ async def test_a_column_is_sought_live_in_the_tables_that_match(
     asked = {each.path for each in sandbox.requests if each.path.endswith("/columns")}
     assert all("/tables/customers/" in path for path in asked)
     # brisk_lantern is broken: asking its source would fail.
-    assert answer["columns_unread"] == {"not_connected": 2}
+    assert answer["columns_unread"] == {
+        "not_connected": {"tables": 2, "connector_ids": ["brisk_lantern"]}
+    }
     assert "brisk_lantern" not in reads(sandbox, "/columns")
     assert "The columns of 2 tables that match could not be read." in answer["note"]
 
@@ -255,7 +257,9 @@ async def test_columns_that_cannot_be_read_are_still_found_where_they_are_known(
     assert [place["columns"] for place in answer["places"]] == [
         [{"table": "a_known", "column": "email", "disabled": True}]
     ]
-    assert answer["columns_unread"] == {"not_supported": 1}
+    assert answer["columns_unread"] == {
+        "not_supported": {"tables": 1, "connector_ids": ["solid_anchor"]}
+    }
     assert not reads(sandbox, "/columns")
 
 
@@ -270,10 +274,29 @@ async def test_a_table_whose_columns_fail_to_be_read_is_counted_and_the_search_g
         "find_tables", pattern="customers", column="id", group_id="amber_harbor", limit=100
     )
 
-    assert answer["columns_unread"] == {"not_connected": 2, "rejected": 1}
+    assert answer["columns_unread"] == {
+        "not_connected": {"tables": 2, "connector_ids": ["brisk_lantern"]},
+        "rejected": {"tables": 1, "connector_ids": ["solid_anchor"]},
+    }
     assert "solid_anchor" not in {row[0] for row in rows(answer)}
     assert "busy_bee" in {row[0] for row in rows(answer)}
     assert answer["complete"] is True
+
+
+async def test_of_many_connectors_with_unread_columns_five_are_named(
+    caller: Caller, sandbox: Sandbox
+) -> None:
+    """For each reason; the others are counted."""
+    for each in sandbox.connections.values():
+        each["status"]["setup_state"] = "broken"
+
+    answer = await caller.ok("find_tables", pattern="orders", column="id", service="postgres")
+
+    unread = answer["columns_unread"]["not_connected"]
+    assert len(unread["connector_ids"]) == 5
+    assert set(unread["connector_ids"]) <= set(sandbox.connections)
+    assert unread["more"] == 1
+    assert unread["tables"] >= 6
 
 
 async def test_of_very_many_columns_of_a_table_some_are_shown_and_the_rest_counted(
@@ -311,8 +334,11 @@ async def test_only_so_many_tables_are_read_in_a_call_and_the_rest_behind_the_cu
     at_once = await caller.ok("find_tables", **among, limit=500)
     assert [row for answer in answers for row in rows(answer)] == rows(at_once)
     assert sum(answer["connectors_scanned"] for answer in answers) == at_once["connectors_scanned"]
-    unread = sum(answer.get("columns_unread", {}).get("not_connected", 0) for answer in answers)
-    assert unread == at_once["columns_unread"]["not_connected"] > 0
+    parts = [answer.get("columns_unread", {}) for answer in answers]
+    unread = sum(part["not_connected"]["tables"] for part in parts if "not_connected" in part)
+    assert unread == at_once["columns_unread"]["not_connected"]["tables"] > 0
+    for answer in answers[:-1]:
+        assert "This call ended after reading the columns of 7 tables: " in answer["note"]
 
 
 # Part by part
@@ -335,7 +361,20 @@ async def test_a_search_goes_on_exactly_where_it_ended(
     assert [answer["connectors_total"] for answer in answers] == [7] * len(answers)
     for answer in answers[:-1]:
         left = f"{answer['connectors_left']} connectors are left, behind next_cursor."
-        assert left in answer["note"]
+        assert f"This call ended at limit={limit}: {left}" in answer["note"]
+
+
+async def test_a_service_that_no_connector_has_is_told(caller: Caller) -> None:
+    """Not as if tables had been looked for in vain."""
+    nobody = "Ids of services are lower case, like google_ads: search_connector_types finds them by name."
+
+    wrong = await caller.ok("find_tables", pattern="orders", service="Stripe")
+    elsewhere = await caller.ok(
+        "find_tables", pattern="orders", service="nobody", group_id="amber_harbor"
+    )
+
+    assert wrong["note"] == f"No connector has this service. {nobody}"
+    assert elsewhere["note"] == f"No connector of this group has this service. {nobody}"
 
 
 async def test_a_call_reads_so_many_connectors_and_no_more(
@@ -351,7 +390,7 @@ async def test_a_call_reads_so_many_connectors_and_no_more(
     assert [answer["connectors_scanned"] for answer in answers] == [14, 15, 10]
     assert answers[0]["note"] == (
         "Scanned 14 of 40 connectors, 1 without a schema yet."
-        " 25 connectors are left, behind next_cursor."
+        " This call ended after 15 connectors: 25 connectors are left, behind next_cursor."
     )
 
 
@@ -503,7 +542,8 @@ async def test_a_search_that_uses_up_the_budget_tells_what_it_found_and_when_to_
     assert answer["connectors_left"] == 40 - done
     assert answer["retry_after_seconds"] == 1800
     assert answer["complete"] is False
-    assert "budget of requests is used up" in answer["note"]
+    assert "ended as the account's budget of requests is used up: " in answer["note"]
+    assert answer["note"].endswith("Wait before going on.")
     assert len(reads(sandbox, "/schemas")) < done + table_search.AT_ONCE + 1
 
     clock.wait(1801)
@@ -552,6 +592,7 @@ async def test_a_search_ends_when_its_time_is_over_and_goes_on_in_the_next_call(
     answers = await whole(caller, pattern="customers", limit=500)
 
     assert len(answers) == 2
+    assert "This call ended as its time was up: 16 connectors are left" in answers[0]["note"]
     assert [row for answer in answers for row in rows(answer)] == rows(at_once)
     assert answers[0]["connectors_left"] == 40 - table_search.CHUNK
 
@@ -692,9 +733,12 @@ async def test_an_answer_about_300_connectors_stays_small(
     assert len(rows(answer)) >= min(arguments.get("limit", 50), 90) or answer["tables_found"] == 0
 
 
-@pytest.mark.parametrize(("schemas", "size"), [(LONG, 20_000), (HUGE, 5)])
+@pytest.mark.parametrize(
+    ("schemas", "size", "ended"),
+    [(LONG, 20_000, "at limit=100"), (HUGE, 5, "as the answer is full")],
+)
 async def test_long_names_make_fewer_rows_and_no_larger_answer(
-    connect: Connect, sandbox: Sandbox, schemas: dict[str, Any], size: int
+    connect: Connect, sandbox: Sandbox, schemas: dict[str, Any], size: int, ended: str
 ) -> None:
     """Cut by rows, never by characters, and all are reached."""
     for name in list(sandbox.connections)[3:]:
@@ -709,6 +753,7 @@ async def test_long_names_make_fewer_rows_and_no_larger_answer(
             text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
             assert len(text.encode()) / 4 <= 3_000
             found += rows(answer)
+            assert f"This call ended {ended}: " in answer["note"]
             cursor = {"cursor": answer["next_cursor"]}
 
     names = [table for schema in schemas.values() for table in schema["tables"]]

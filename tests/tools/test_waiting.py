@@ -198,6 +198,32 @@ async def test_a_pause_that_is_over_again_is_told(
     assert "The pause has ended" in end["next_step"]
 
 
+async def test_a_pause_that_began_and_ended_unseen_is_told_from_the_history(
+    caller: Caller, sandbox: Sandbox, clock: Clock
+) -> None:
+    """Within the first minute and a half, in which a sync may simply not have begun."""
+    baseline = await started(caller)
+    clock.wait(2)
+    await caller.ok("pause_connector", connector_id="solid_anchor")
+    await caller.ok("resume_connector", connector_id="solid_anchor")
+
+    answer = await wait(caller, baseline)
+
+    assert one(answer)["outcome"] == "paused"
+    assert 18 <= answer["waited_seconds"] <= 30
+    assert asked(sandbox).count("sync-history") == 1
+
+
+async def test_a_sync_that_has_not_begun_yet_is_told_so(caller: Caller, sandbox: Sandbox) -> None:
+    """The word alone reads as if the sync did the waiting."""
+    sandbox.script("solid_anchor", "NEVER")
+
+    answer = await wait(caller, await started(caller), max_wait_seconds=55)
+
+    assert (one(answer)["outcome"], one(answer)["next_step"]) == ("waiting", "Not begun yet.")
+    assert asked(sandbox).count("sync-history") <= 4
+
+
 @pytest.mark.usefixtures("withheld")
 async def test_a_connector_that_breaks_midway_is_told_with_the_reason(
     caller: Caller, sandbox: Sandbox
@@ -706,6 +732,23 @@ async def test_progress_is_told_at_each_look(sandbox: Sandbox, era: str) -> None
     ]
 
 
+async def test_progress_does_not_call_ended_what_did_not_run(sandbox: Sandbox, era: str) -> None:
+    """There is nothing to wait for, and nothing has ended."""
+    told: list[str | None] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001 -- as the SDK calls it
+        told.append(message)
+
+    async with Client(serve(sandbox), mode=era) as client:
+        result = await client.call_tool(
+            "wait_for_sync", {"connector_ids": ["solid_anchor"]}, progress_callback=hear
+        )
+        await anyio.wait_all_tasks_blocked()
+
+    assert told == ["0 of 1 ended, 1 not running"]
+    assert (result.structured_content or {})["all_ended"] is True
+
+
 async def test_cancelling_stops_the_wait_at_once(
     caller: Caller, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -894,7 +937,29 @@ async def test_more_connectors_than_can_be_waited_for_are_refused(
     )
 
     assert error["code"] == "invalid_arguments"
-    assert f"{MOST_CONNECTORS + 1} connectors are too many" in error["message"]
+    assert f"{MOST_CONNECTORS + 1} connectors are too many, from connector_ids" in error["message"]
+    assert not sandbox.requests
+
+
+async def test_more_baselines_than_one_call_takes_are_refused_with_how_to_go_on(
+    caller: Caller, sandbox: Sandbox, clock: Clock
+) -> None:
+    """Which goes too far is named; one that repeats others does not."""
+    parts = [
+        write(
+            [
+                Baseline(connector_id=f"c{first + number}", triggered=clock.now(), kind="started")
+                for number in range(MOST_CONNECTORS)
+            ]
+        )
+        for first in (0, 0, 50, 100)
+    ]
+
+    error = await caller.error("wait_for_sync", baselines=parts)
+
+    assert error["code"] == "invalid_arguments"
+    assert "150 connectors are too many, from baselines[2] on" in error["message"]
+    assert "one call for each" in error["hint"]
     assert not sandbox.requests
 
 
