@@ -36,6 +36,8 @@ MOST_CONNECTORS: Final = 200
 MOST_LEFT_OUT: Final = 5
 LONGEST_INTEGER: Final = 256
 """Bits."""
+FREE: Final = frozenset({"config", "auth", "external_secrets_keys_config", "state"})
+"""Arguments with fields of the source's own: what is a credential in them, nobody can tell for sure."""
 _MAY_GO: Final = ("arguments", "undo", "connector_ids", "client", "principal", "name")
 """Fields that are left out of an entry that is too long, the largest first."""
 _TEXTS: Final = (
@@ -191,7 +193,7 @@ class _Redaction:
             # Names that were cut or redacted may have become the same.
             while name in shown:
                 name = f"{name} [{place}]"
-            secret = k == "value" if pair else is_secret_name(str(k)[:LOOKED_AT])
+            secret = k == "value" if pair else k in FREE or is_secret_name(str(k)[:LOOKED_AT])
             shown[name] = self.of(v, named=named or secret)
         left = len(value) - MOST_ITEMS
         return {**shown, "…": f"[{left} more]"} if left > 0 else shown

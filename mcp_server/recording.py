@@ -15,6 +15,7 @@ from mcp_server.failures import in_brief
 from mcp_server.fivetran.errors import FivetranError
 from mcp_server.journal import Journal, JournalError, Record
 from mcp_server.toolkit import Plan, Result, ToolFailure
+from mcp_server.undoing import listening
 
 RECORD: Final[ContextVar[Record]] = ContextVar("record")
 """The call that runs, so far as it is known."""
@@ -78,18 +79,23 @@ async def carried_out(
             " is wrong.",
         ) from error
     outcome, status, started = "interrupted", None, time.perf_counter()
+    undo: dict[str, Any] | None = None
     try:
-        result = await body()
+        with listening() as heard:
+            result = await body()
     except Exception as error:
         outcome, status = _ending(error)
         raise
     else:
         outcome = "ok"
+        undo = {"tool": heard[-1].tool, "arguments": heard[-1].arguments} if heard else None
         return result
     finally:
         seconds = time.perf_counter() - started
         with anyio.CancelScope(shield=True):
-            await run_sync(partial(act.done, outcome=outcome, status=status, seconds=seconds))
+            await run_sync(
+                partial(act.done, outcome=outcome, status=status, seconds=seconds, undo=undo)
+            )
 
 
 def _ending(error: Exception) -> tuple[str, int | None]:

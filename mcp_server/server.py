@@ -55,7 +55,9 @@ class App:
         open_client: Callable[[AsyncExitStack], Fivetran],
         secrets: Secrets,
         about: ServerInfo,
+        journal: Journal,
     ) -> None:
+        self.journal = journal
         self.secrets = secrets
         self.about = about
         self.unanswered = Unanswered()
@@ -189,7 +191,7 @@ def build_server(
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[App]) -> AsyncIterator[App]:
-        app = App(open_client, secrets, about)
+        app = App(open_client, secrets, about, gate.journal)
         server.apps.append(app)
         try:
             yield app

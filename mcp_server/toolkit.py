@@ -27,6 +27,7 @@ from pydantic_core import PydanticCustomError
 
 from mcp_server.fivetran import Fivetran as Client
 from mcp_server.fivetran.models import Connection
+from mcp_server.journal import Journal
 from mcp_server.unanswered import Unanswered
 from mcp_server.vault import Vault
 
@@ -172,6 +173,11 @@ class Holder(Protocol):
         ...
 
     @property
+    def journal(self) -> Journal:
+        """The record of what was changed."""
+        ...
+
+    @property
     def few_requests_left(self) -> str | None:
         """Which of the account's limits is nearly used up, if any is."""
         ...
@@ -214,6 +220,14 @@ async def _about(ctx: Context[Holder, Any]) -> ServerInfo:
 
 Server = Annotated[ServerInfo, Resolve(_about)]
 """What the server is and may do, injected."""
+
+
+async def _journal(ctx: Context[Holder, Any]) -> Journal:
+    return ctx.request_context.lifespan_context.journal
+
+
+Records = Annotated[Journal, Resolve(_journal)]
+"""The record of what was changed, injected."""
 
 
 async def _unanswered(ctx: Context[Holder, Any]) -> Unanswered:

@@ -40,6 +40,7 @@ VERBS = frozenset(
         "set",
         "sync",
         "triage",
+        "undo",
         "update",
         "wait",
     }

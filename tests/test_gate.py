@@ -45,6 +45,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "resync_connector": {"scope": "connector"},
     "set_sync_frequency": {"minutes": 60},
     "update_connector": {"paused": True},
+    "undo_change": {"change_id": "0123456789ab"},
     "update_schema_config": {"schema_change_handling": "BLOCK_ALL"},
     "wait_for_sync": {"connector_ids": ["solid_anchor"]},
 }
@@ -153,6 +154,7 @@ async def test_a_hostile_id_is_refused_by_every_tool_before_anything_is_sent(
         "get_server_status",
         "list_groups",
         "search_connector_types",
+        "undo_change",
         "wait_for_sync",
     }, "the others take the id of a connector or group"
     for tool, rest in (("wait_for_sync", {}), ("bulk_update", {"action": "pause"})):
@@ -278,7 +280,7 @@ async def arguments_for(tool: str, caller: Caller, sandbox: Sandbox) -> dict[str
 def test_every_tool_that_can_be_destructive_is_tried_here() -> None:
     """A new one must not be forgotten."""
     planned = {name for name, spec in SPECS.items() if spec.is_planned}
-    assert {*DESTRUCTIVE} | {"bulk_update"} == planned, "its previews are of many; see its tests"
+    assert {*DESTRUCTIVE} | {"bulk_update", "undo_change"} == planned, "these have their own tests"
 
 
 @pytest.mark.parametrize("tool", DESTRUCTIVE)

@@ -46,6 +46,7 @@ WRITES: dict[str, set[tuple[str, str]]] = {
     "set_connector_state": {("PATCH", C), ("PATCH", f"{C}/state")},
     "set_sync_frequency": {("PATCH", C)},
     "sync_connector": {("POST", f"{C}/sync")},
+    "undo_change": set(),
     "update_connector": {("PATCH", C)},
     "update_schema_config": {("PATCH", f"{C}/schemas"), ("POST", f"{C}/schemas")},
 }

@@ -30,7 +30,7 @@ def test_names_of_tools_are_unique() -> None:
     """The SDK would drop the second without an error."""
     names = [spec.name for spec in all_specs()]
 
-    assert len(names) == len(set(names)) == 37
+    assert len(names) == len(set(names)) == 39
 
 
 async def test_the_lifespan_ends_with_the_connection(sandbox: Sandbox) -> None:
