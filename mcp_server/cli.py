@@ -165,8 +165,8 @@ def verify_audit(
 def run(**arguments: Any) -> None:
     """Serve with these settings before those of the environment."""
     # Imported late, so that --version, --help and a wrong option answer at once.
-    from mcp_server import log  # noqa: PLC0415 -- as said above
-    from mcp_server.settings import SettingsError, load_settings  # noqa: PLC0415 -- as said above
+    from mcp_server import log, telemetry  # noqa: PLC0415 -- as said above
+    from mcp_server.settings import SettingsError, load_settings, tracing_wanted  # noqa: PLC0415 -- as said above
 
     try:
         settings = load_settings(**arguments)
@@ -174,6 +174,8 @@ def run(**arguments: Any) -> None:
         typer.echo(error, err=True, nl=False)
         raise typer.Exit(USAGE_ERROR) from None
     log.configure(settings.log_level, settings.log_format)
+    if tracing_wanted():
+        telemetry.configure_tracing()
     from mcp_server.journal import JournalError  # noqa: PLC0415 -- as said above
     from mcp_server.rules import RulesError  # noqa: PLC0415 -- as said above
     from mcp_server.serve import serve_http, serve_stdio  # noqa: PLC0415 -- as said above
@@ -186,17 +188,20 @@ def run(**arguments: Any) -> None:
         raise typer.Exit(USAGE_ERROR) from None
     gc.freeze()
     gc.enable()
-    if settings.address:
-        serve_http(
-            server,
-            *settings.address,
-            auth=verifier,
-            hosts=settings.hosts,
-            origins=settings.origins,
-            stateless=settings.state_key is not None,
-        )
-    else:
-        serve_stdio(server)
+    try:
+        if settings.address:
+            serve_http(
+                server,
+                *settings.address,
+                auth=verifier,
+                hosts=settings.hosts,
+                origins=settings.origins,
+                stateless=settings.state_key is not None,
+            )
+        else:
+            serve_stdio(server)
+    finally:
+        telemetry.flush()
 
 
 def _verifier(settings: "Settings") -> "JwtVerifier | None":

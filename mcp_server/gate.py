@@ -54,6 +54,7 @@ from mcp_server.judging import Resyncs, act_of, preview_of
 from mcp_server.policy import Mode, check_effect, check_tool, is_offered, needed_mode
 from mcp_server.recording import RECORD, REFUSALS, carried_out, client_of, refused, with_plan
 from mcp_server.rules import Rules
+from mcp_server.telemetry import Metrics
 from mcp_server.toolkit import (
     Effect,
     Plan,
@@ -105,6 +106,7 @@ class Gate:
     auth: AuthConfig | None = None
     """Whose tokens say how much a caller may do; None where the server's mode is everybody's."""
     journal: Journal = field(default_factory=Journal)
+    metrics: Metrics = field(default_factory=Metrics)
 
     def offers(self, spec: Spec) -> bool:
         """Whether a tool is offered to anybody."""
@@ -222,6 +224,7 @@ class Gate:
         failure = self._unoffered(name, specs)
         spec = next((spec for spec in specs if spec.name == name), None)
         _log.info("tool_refused", tool=spec.name if spec else None, outcome=failure.code)
+        self.metrics.refusal(failure.code)
         if spec and spec.effect is not Effect.READ:
             record = Record(tool=spec.name, effect=str(spec.effect), principal=caller_name())
             await refused(self.journal, record, failure)
@@ -417,11 +420,15 @@ class GatedTool(Tool):
         self, arguments: Mapping[str, Any], started: float, failure: ToolFailure | None
     ) -> None:
         connector_id = arguments.get("connector_id")
+        seconds, outcome = time.perf_counter() - started, failure.code if failure else "ok"
+        self.gate.metrics.tool_call(self.name, str(self.spec.effect), outcome, seconds)
+        if outcome in REFUSALS:
+            self.gate.metrics.refusal(outcome)
         _log.info(
             "tool_call",
             tool=self.name,
             effect=str(self.spec.effect),
             connector_id=connector_id[:LONGEST_ID] if isinstance(connector_id, str) else None,
-            outcome=failure.code if failure else "ok",
-            milliseconds=round((time.perf_counter() - started) * 1000, 1),
+            outcome=outcome,
+            milliseconds=round(seconds * 1000, 1),
         )

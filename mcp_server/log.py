@@ -9,6 +9,7 @@ from collections.abc import MutableMapping
 from typing import Any, Final
 
 import structlog
+from opentelemetry import trace
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from mcp_server.untrusted import REDACTED, clean, is_secret_name, scrub
@@ -17,6 +18,17 @@ _log = structlog.stdlib.get_logger("mcp_server.log")
 
 QUIET: Final = ("httpx", "httpx2", "httpcore", "httpcore2", "uvicorn.access", "mcp")
 """Libraries whose INFO lines say what ours say better, some of them with URLs."""
+OURS: Final = "mcp_server"
+"""Whose lines may be of the level debug: those of libraries show headers, bodies and so credentials."""
+
+
+def add_trace(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Say to which span a line belongs, if there are any."""
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"] = trace.format_trace_id(span.trace_id)
+        event["span_id"] = trace.format_span_id(span.span_id)
+    return event
 
 
 def redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -45,6 +57,7 @@ def configure(level: str, style: str) -> None:
     """Send all logs of this process to stderr, from `level` up, as `console` or `json` lines."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        add_trace,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -64,7 +77,8 @@ def configure(level: str, style: str) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    logging.getLogger(OURS).setLevel(level.upper())
+    root.setLevel(max(logging.INFO, logging.getLogger(OURS).level))
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     set_on_retry_hooks([log_retry])

@@ -13,6 +13,7 @@ import anyio
 from mcp.server.auth.routes import create_protected_resource_routes
 from mcp.server.transport_security import TransportSecuritySettings
 
+from mcp_server import telemetry
 from mcp_server.addresses import is_loopback, is_unspecified
 from mcp_server.server import FivetranServer
 
@@ -57,6 +58,7 @@ async def _until_ended(server: FivetranServer) -> None:
         serving.cancel()
         with anyio.move_on_after(GRACE):
             await server.closed.wait()
+        telemetry.flush()
         logging.shutdown()
         sys.stderr.flush()
         os._exit(128 + number)
@@ -87,6 +89,7 @@ def http_app(  # noqa: PLR0913 -- one parameter for each thing an operator decid
         ValueError: Others could reach it without a token.
     """
     from mcp_server.edge import Edge  # noqa: PLC0415 -- stdio does not need it, and starts sooner
+    from mcp_server.telemetry import Prometheus  # noqa: PLC0415 -- likewise
 
     if auth is None and not is_loopback(host):
         raise ValueError(f"{host} can be reached from elsewhere, so tokens must be required")
@@ -106,7 +109,10 @@ def http_app(  # noqa: PLR0913 -- one parameter for each thing an operator decid
     )
     if auth:
         _describe(app, auth.config)
-    app.add_middleware(Edge, verifier=auth)
+    metrics = getattr(server, "metrics", None)
+    app.add_middleware(
+        Edge, verifier=auth, metrics=metrics if isinstance(metrics, Prometheus) else None
+    )
     return app
 
 

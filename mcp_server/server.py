@@ -20,6 +20,7 @@ from mcp_server import __version__
 from mcp_server.approval import Approvals
 from mcp_server.completions import Completer
 from mcp_server.fivetran import Budget, Fivetran, Transport
+from mcp_server.fivetran.budget import Share
 from mcp_server.fivetran.transport import CONNECT_TIMEOUT, only_reads
 from mcp_server.gate import Gate, GatedTool, utc_now
 from mcp_server.instructions import instructions
@@ -30,6 +31,7 @@ from mcp_server.resources import ADDRESSES, READING, add_resources
 from mcp_server.rules import Rules, load
 from mcp_server.settings import TOOLSETS as TOOLSET_NAMES
 from mcp_server.settings import Settings
+from mcp_server.telemetry import Metrics, ObservedClient, Prometheus, call_id
 from mcp_server.toolkit import Secrets, ServerInfo, Spec
 from mcp_server.tools import TOOLSETS
 from mcp_server.unanswered import Unanswered
@@ -88,6 +90,7 @@ class FivetranServer(MCPServer[App]):
         super().__init__(tools=offered, **rest)
         self._specs = specs
         self._gate = gate
+        self.metrics = gate.metrics
         self._names = {tool.name for tool in offered}
         jobs = prompts(gate, specs)
         self._prompts = [prompt.name for prompt in jobs]
@@ -111,9 +114,10 @@ class FivetranServer(MCPServer[App]):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[App, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
-        if name not in self._names:
-            return await self._gate.refuse_offer(name, self._specs)
-        return await super().call_tool(name, arguments, context)
+        with call_id():
+            if name not in self._names:
+                return await self._gate.refuse_offer(name, self._specs)
+            return await super().call_tool(name, arguments, context)
 
     @override
     async def list_tools(self) -> "list[ListedTool]":
@@ -163,6 +167,12 @@ def build_server(
         RulesError: The policy file is wrong.
         JournalError: The audit file cannot be used.
     """
+
+    def shares() -> list[Share]:
+        opened = [app.fivetran for app in server.apps if "fivetran" in vars(app)]
+        return [share for each in opened for share in each.budget.shares()]
+
+    metrics = Prometheus(shares) if settings.address else Metrics()
     vault = settings.vault()
     gate = Gate(
         mode=settings.mode_in_force,
@@ -173,6 +183,7 @@ def build_server(
         rules=policy_of(settings),
         auth=auth.config if auth else None,
         journal=journal_of(settings, now),
+        metrics=metrics,
     )
     secrets = Secrets(vault, literals=settings.literal_secrets == "allow")
     about = ServerInfo(
@@ -183,7 +194,7 @@ def build_server(
     )
 
     def open_client(opened: AsyncExitStack) -> Fivetran:
-        http = http_client(settings, upstream)
+        http = http_client(settings, upstream, metrics)
         opened.push_async_callback(http.aclose)
         budget = Budget(lambda: now().timestamp()) if now else Budget()
         transport = Transport(http, deadline=settings.timeout, budget=budget)
@@ -242,11 +253,14 @@ def state_security(settings: Settings) -> RequestStateSecurity | None:
 
 
 def http_client(
-    settings: Settings, upstream: httpx.AsyncBaseTransport | None = None
+    settings: Settings,
+    upstream: httpx.AsyncBaseTransport | None = None,
+    metrics: Metrics | None = None,
 ) -> httpx.AsyncClient:
     """Make the pooled client of one account at one address; proxies are those of the environment."""
     locks = [only_reads] if settings.mode_in_force is Mode.READ_ONLY else []
-    return httpx.AsyncClient(
+    return ObservedClient(
+        metrics=metrics,
         transport=upstream,
         base_url=settings.base_url,
         auth=httpx.BasicAuth(

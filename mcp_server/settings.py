@@ -339,3 +339,12 @@ def audit_key() -> bytes | None:
     """Read the key of the audit file alone, for whoever only checks that."""
     text = os.environ.get(VARIABLES["audit_key"], "")
     return text.encode() or None
+
+
+def tracing_wanted() -> bool:
+    """Whether the environment names a collector of spans; the rest of its variables the SDK reads."""
+    exporters = os.environ.get("OTEL_TRACES_EXPORTER", "")
+    if exporters:
+        return "otlp" in exporters.replace(" ", "").split(",")
+    names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    return any(os.environ.get(name) for name in names)

@@ -22,7 +22,8 @@ def anyio_backend() -> str:
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the settings of whoever runs the tests away from them."""
-    for variable in VARIABLES.values():
+    spans = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    for variable in (*VARIABLES.values(), *spans, "OTEL_TRACES_EXPORTER"):
         monkeypatch.delenv(variable, raising=False)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from mcp_server import __version__, cli, demo, serve
+from mcp_server import __version__, cli, demo, serve, telemetry
 from mcp_server.policy import Mode
 from mcp_server.sandbox import SANDBOX_SECRET
 from mcp_server.server import FivetranServer
@@ -194,3 +194,17 @@ def test_with_an_issuer_http_asks_for_tokens(
     assert (host, port) == ("192.0.2.1", 80)
     assert over_http._gate.auth is not None  # noqa: SLF001 -- no other way to see it
     assert over_stdio._gate.auth is None  # noqa: SLF001 -- likewise
+
+
+def test_spans_are_set_up_before_anything_is_served_and_sent_at_the_end(
+    served: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a collector is named."""
+    did: list[str] = []
+    monkeypatch.setattr(telemetry, "configure_tracing", lambda: did.append("configured"))
+    monkeypatch.setattr(telemetry, "flush", lambda: did.append(f"flushed after {len(served)}"))
+    assert runner.invoke(cli.app, ["--sandbox"]).exit_code == 0
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
+    assert runner.invoke(cli.app, ["--sandbox"]).exit_code == 0
+
+    assert did == ["flushed after 1", "configured", "flushed after 2"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import stamina
 import structlog
+from opentelemetry import trace
 
 from mcp_server import log
 
@@ -14,11 +15,13 @@ from mcp_server import log
 @pytest.fixture(autouse=True)
 def _restore() -> Iterator[None]:
     """Put logging back as it was."""
-    root = logging.getLogger()
+    root, ours = logging.getLogger(), logging.getLogger(log.OURS)
     handlers, level = root.handlers[:], root.level
     hooks = stamina.instrumentation.get_on_retry_hooks()
     yield
-    root.handlers[:], root.level = handlers, level
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    ours.setLevel(logging.NOTSET)
     stamina.instrumentation.set_on_retry_hooks(hooks)
     structlog.reset_defaults()
 
@@ -59,6 +62,33 @@ def test_urls_that_the_http_library_logs_are_left_out(capsys: pytest.CaptureFixt
     logging.getLogger("httpx").info("HTTP Request: GET https://api.example/secret-id")
 
     assert lines(capsys) == []
+
+
+def test_debug_is_for_our_own_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of libraries show headers and bodies."""
+    log.configure("debug", "json")
+    structlog.stdlib.get_logger("mcp_server.x").debug("ours")
+    for name in ("httpcore.http11", "sse_starlette.sse", "hpack", "library"):
+        logging.getLogger(name).debug("Authorization: Basic canary")
+    logging.getLogger("library").info("theirs")
+
+    assert [line["event"] for line in lines(capsys)] == ["ours", "theirs"]
+
+
+def test_a_line_names_the_span_it_belongs_to(capsys: pytest.CaptureFixture[str]) -> None:
+    """As collectors look for it; without a span it names none."""
+    log.configure("info", "json")
+    context = trace.SpanContext(0xABC, 0xDEF, is_remote=False)
+    with trace.use_span(trace.NonRecordingSpan(context)):
+        structlog.stdlib.get_logger("x").info("inside")
+        logging.getLogger("library").info("inside")
+    structlog.stdlib.get_logger("x").info("outside")
+
+    *inside, outside = lines(capsys)
+    for line in inside:
+        assert line["trace_id"] == f"{0xABC:032x}"
+        assert line["span_id"] == f"{0xDEF:016x}"
+    assert "trace_id" not in outside
 
 
 def test_secrets_do_not_reach_a_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,12 +17,14 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server.mcpserver import MCPServer
 from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
 
 from mcp_server.auth import caller_mode, caller_name
 from mcp_server.edge import Edge
 from mcp_server.policy import Mode
 from mcp_server.sandbox import Sandbox
 from mcp_server.serve import http_app
+from mcp_server.telemetry import Prometheus
 from mcp_server.tokens import RETRY, JwtVerifier
 from tests.issuer import ISSUER, RESOURCE, Issuer, config, token
 from tests.support import ERAS, Caller, nowhere, serve, text_of
@@ -467,3 +469,103 @@ def test_a_configuration_says_the_same_to_the_sdk() -> None:
     settings = config().settings()
     assert settings.required_scopes == ["fivetran:read"]
     assert str(settings.issuer_url) == ISSUER
+
+
+def measured(verifier: JwtVerifier | None = None, *, metrics: bool = True) -> Edge:
+    """Serve metrics, and an application that says the same to everything else."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await PlainTextResponse("the application")(scope, receive, send)
+
+    kept = Prometheus(list)
+    kept.tool_call("get_connector", "read", "ok", 0.2)
+    return Edge(app, verifier=verifier, metrics=kept if metrics else None)
+
+
+async def scrape(edge: Edge, method: str = "GET", **headers: str) -> httpx2.Response:
+    """Ask for the metrics."""
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=edge)) as http:
+        return await http.request(method, "http://127.0.0.1:8000/metrics", headers=headers)
+
+
+async def test_metrics_are_for_those_who_may_read() -> None:
+    """Behind a proxy everybody comes from this machine, so that is not enough."""
+    edge = measured(Issuer().verifier())
+    for bearer, status, error in (
+        (None, 401, "invalid_token"),
+        ("Bearer ", 401, "invalid_token"),
+        (f"Basic {token()}", 401, "invalid_token"),
+        ("Bearer nonsense", 401, "invalid_token"),
+        (f"Bearer {token(exp=1)}", 401, "invalid_token"),
+        (f"Bearer {token(scope='openid')}", 403, "insufficient_scope"),
+    ):
+        refused = await scrape(edge, **({"Authorization": bearer} if bearer else {}))
+        assert refused.status_code == status
+        challenge = refused.headers["www-authenticate"]
+        assert challenge == f'Bearer error="{error}", scope="fivetran:read"'
+        assert "get_connector" not in refused.text
+
+    page = await scrape(edge, Authorization=f"bearer {token()}")
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/plain; version=")
+    assert page.headers["cache-control"] == "no-store"
+    assert 'tool="get_connector"' in page.text
+
+
+async def test_metrics_wait_for_the_issuer_like_everything_else() -> None:
+    """Nobody comes in meanwhile."""
+    issuer = Issuer()
+    issuer.fault = httpx.ConnectError("no")
+    refused = await scrape(measured(issuer.verifier()), Authorization=f"Bearer {token()}")
+    assert refused.status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8000", 200),
+        ("localhost", 200),
+        ("[::1]:9", 200),
+        ("evil.example", 421),
+        ("localhost.evil.example:8000", 421),
+        ("127.0.0.1@evil.example", 421),
+        ("[", 421),
+        ("", 421),
+    ],
+)
+async def test_metrics_of_a_server_for_this_machine_are_for_this_machine(
+    host: str, status: int
+) -> None:
+    """A web page whose name leads here learns nothing."""
+    assert (await scrape(measured(), Host=host)).status_code == status
+
+
+async def test_metrics_are_only_read() -> None:
+    """By a HEAD as well."""
+    refused = await scrape(measured(), "POST")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+    head = await scrape(measured(), "HEAD")
+    assert (head.status_code, head.text) == (200, "")
+
+
+async def test_without_metrics_their_path_is_the_applications() -> None:
+    """There is nothing to protect."""
+    assert (await scrape(measured(metrics=False))).text == "the application"
+
+
+async def test_what_was_called_can_be_counted_over_http() -> None:
+    """By tool and outcome, and what is left of the rate limits; without ids."""
+    with serving_http("--mode", "read-only") as (url, _):
+        async with Client(url) as client:
+            caller = Caller(client)
+            await caller.ok("get_connector", connector_id="solid_anchor")
+            await caller.error("get_connector", connector_id="nobody")
+            await caller.error("delete_connector", connector_id="solid_anchor")
+        told = httpx2.get(url.replace("/mcp", "/metrics")).text
+
+    assert 'tool="get_connector"' in told
+    assert 'outcome="not_found"' in told
+    assert 'code="mode_forbids"' in told
+    assert "/v1/connections/{connection_id}" in told
+    assert 'kind="all"' in told
+    assert "solid_anchor" not in told

@@ -15,6 +15,7 @@ from mcp_server.settings import (
     audit_key,
     load_settings,
     split_address,
+    tracing_wanted,
 )
 from mcp_server.tools import TOOLSETS as DECLARED
 
@@ -332,3 +333,24 @@ def test_keys_and_files_of_an_operator_are_read(
     assert settings.policy == policy
     assert {"a" * 32, "b" * 32} <= settings.vault().known()
     assert audit_key() == b"a" * 32
+
+
+@pytest.mark.parametrize(
+    ("variables", "wanted"),
+    [
+        ({}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4318"}, True),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, True),
+        ({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}, False),
+        ({"OTEL_TRACES_EXPORTER": "console"}, False),
+    ],
+)
+def test_spans_are_sent_where_the_environment_names_a_collector(
+    environment: pytest.MonkeyPatch, variables: dict[str, str], wanted: bool
+) -> None:
+    """Never to stdout, which belongs to the protocol."""
+    for name, value in variables.items():
+        environment.setenv(name, value)
+
+    assert tracing_wanted() is wanted
