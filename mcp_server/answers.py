@@ -10,9 +10,17 @@ from pydantic import ValidationError
 
 from mcp_server.contract import FEW_LEFT
 from mcp_server.toolkit import Preview, Result, Target, ToolFailure
-from mcp_server.untrusted import clean_name, hide
+from mcp_server.untrusted import clean_name, contained, hide
 
 MOST_PROBLEMS: Final = 10
+MOST_BYTES: Final = 100_000
+"""Bytes of an answer, some 25,000 tokens: hosts cut off larger ones, wherever that is."""
+LONGEST: Final = (6_000, 400, 80)
+"""Characters of a text: fewer where the answer is too large otherwise, which takes odd names."""
+HANDLES: Final = frozenset(
+    {"next_cursor", "marker", "baseline", "baselines", "digest", "preview_token"}
+)
+"""Fields that are of use only when they are whole."""
 
 ERROR_FIELDS: Final = frozenset(
     {"code", "message", "hint", "retryable", "retry_after_seconds", "fivetran", "status"}
@@ -27,12 +35,44 @@ def answer(
     secrets: frozenset[str] = frozenset(),
     fields: frozenset[str] = frozenset(),
     few_requests_left: str | None = None,
+    *,
+    reads: bool = False,
 ) -> CallToolResult:
-    """Say the same twice: hosts show the model either the structure or the text."""
-    content = hide(result.model_dump(mode="json", exclude_none=True), secrets, fields)
+    """Say the same twice: hosts show the model either the structure or the text.
+
+    Of a call that only reads an answer that is too large is refused; what was done is told always.
+    """
+    content = hide(
+        contained(result.model_dump(mode="json", exclude_none=True), LONGEST[0]), secrets, fields
+    )
     if few_requests_left:
         content[FEW_LEFT] = few_requests_left
-    return CallToolResult(content=[_text(content)], structured_content=content)
+    content, text = _fitting(content)
+    if reads and _size(text) > MOST_BYTES:
+        return answer_failure(_TOO_LARGE)
+    return CallToolResult(content=[text], structured_content=content)
+
+
+_TOO_LARGE: Final = ToolFailure(
+    "answer_too_large",
+    "The answer would be larger than a host shows",
+    hint="Ask for less: a smaller limit, or a filter; next_cursor goes on.",
+)
+
+
+def _fitting(content: Any) -> tuple[Any, TextContent]:
+    """Write an answer, with shorter texts if it is too large otherwise."""
+    text = _text(content)
+    for longest in LONGEST[1:]:
+        if _size(text) <= MOST_BYTES:
+            break
+        content = contained(content, longest, HANDLES)
+        text = _text(content)
+    return content, text
+
+
+def _size(text: TextContent) -> int:
+    return len(text.text.encode())
 
 
 def answer_failure(failure: ToolFailure, secrets: frozenset[str] = frozenset()) -> CallToolResult:
@@ -45,10 +85,9 @@ def answer_failure(failure: ToolFailure, secrets: frozenset[str] = frozenset()) 
     }
     if failure.retry_after_seconds is not None:
         error["retry_after_seconds"] = failure.retry_after_seconds
-    return CallToolResult(
-        is_error=True,
-        content=[_text({"error": hide({**error, **failure.details}, secrets, ERROR_FIELDS)})],
-    )
+    shown = contained({**error, **failure.details}, LONGEST[0])
+    _, text = _fitting({"error": hide(shown, secrets, ERROR_FIELDS)})
+    return CallToolResult(is_error=True, content=[text])
 
 
 def _text(value: Any) -> TextContent:

@@ -26,6 +26,7 @@ from mcp_server.untrusted import clean_name, hide
 MOST_VALUES: Final = 100
 """The protocol allows no more."""
 MOST_PAGES: Final = 5
+LONGEST_VALUE: Final = 200
 KEPT: Final = timedelta(seconds=60)
 """A person types faster than connectors are made, and each letter asks again."""
 
@@ -134,7 +135,7 @@ class Completer:
         fits = {
             value: (not value.casefold().startswith(wanted), value.casefold())
             for value, also in shown
-            if value and wanted in f"{value}\n{also}".casefold()
+            if value and len(value) <= LONGEST_VALUE and wanted in f"{value}\n{also}".casefold()
         }
         ordered = sorted(fits, key=lambda value: fits[value])
         return Completion(

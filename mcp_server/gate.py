@@ -49,6 +49,7 @@ from mcp_server.contract import (
     build,
     with_parameters,
 )
+from mcp_server.fivetran.transport import within
 from mcp_server.journal import Journal, Record
 from mcp_server.judging import Resyncs, act_of, preview_of
 from mcp_server.policy import Mode, check_effect, check_tool, is_offered, needed_mode
@@ -69,6 +70,7 @@ from mcp_server.vault import Vault
 
 _log = structlog.stdlib.get_logger("mcp_server.gate")
 
+CALL_SECONDS: Final = 120.0
 LONGEST_ID: Final = 64
 LONGEST_REPEAT: Final = 1500
 """Bytes of arguments up to which a preview writes out the call that confirms it."""
@@ -107,6 +109,8 @@ class Gate:
     """Whose tokens say how much a caller may do; None where the server's mode is everybody's."""
     journal: Journal = field(default_factory=Journal)
     metrics: Metrics = field(default_factory=Metrics)
+    call_seconds: float = CALL_SECONDS
+    """After so many no more is sent for a call; what a person takes to approve does not count."""
 
     def offers(self, spec: Spec) -> bool:
         """Whether a tool is offered to anybody."""
@@ -323,12 +327,20 @@ class GatedTool(Tool):
         self.fn = self._guarded
 
     async def _guarded(self, *, answer: Any, **kwargs: Any) -> Result:
-        """Run the body of a call that was approved, of exactly what was approved."""
+        """Go on if the person did not say no, with all the time that a call has."""
         given = {name: kwargs[name] for name in accepted(self)}
         said = answer_of(answer)
         if said in _ENDINGS:
             raise _not_approved(self.name, _ENDINGS[said])
         kwargs.pop(TOKEN, None)
+        with within(self.gate.call_seconds):
+            return await self._carry_out(answer, given, kwargs)
+
+    async def _carry_out(
+        self, answer: Any, given: Mapping[str, Any], kwargs: dict[str, Any]
+    ) -> Result:
+        """Run the body, of exactly what was approved and with a record of it."""
+        said = answer_of(answer)
         plan: Plan | None = kwargs.get("plan")
         if said is Answer.APPROVED and not is_live(answer):
             question, times = ASKED.get()
@@ -370,7 +382,8 @@ class GatedTool(Tool):
         RECORD.set(self._record(arguments, context))
         try:
             self.gate.pass_tool(self.spec)
-            result = await super().run(arguments, context)
+            with within(self.gate.call_seconds):
+                result = await super().run(arguments, context)
         except MCPError:
             raise
         except Exception as error:  # noqa: BLE001 -- the boundary: every failure becomes an answer
@@ -383,7 +396,13 @@ class GatedTool(Tool):
             return result
         self._log_call(arguments, started, None)
         few = getattr(context.request_context.lifespan_context, FEW_LEFT, None)
-        return answer(result, self._secrets(arguments), answer_fields(self.spec), few)
+        return answer(
+            result,
+            self._secrets(arguments),
+            answer_fields(self.spec),
+            few,
+            reads=self.spec.effect is Effect.READ,
+        )
 
     def _record(self, arguments: Mapping[str, Any], context: Context[Any, Any]) -> Record:
         """Say who calls what, before anything is known of whether it will be done."""

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 NAME = "fivetran"
 FIVE_MINUTES = 300_000
+BESIDES_ONE_REQUEST = 30
+"""Seconds that a call has beyond the longest request."""
 
 
 class App:
@@ -184,6 +186,7 @@ def build_server(
         auth=auth.config if auth else None,
         journal=journal_of(settings, now),
         metrics=metrics,
+        call_seconds=settings.timeout + BESIDES_ONE_REQUEST,
     )
     secrets = Secrets(vault, literals=settings.literal_secrets == "allow")
     about = ServerInfo(

@@ -266,7 +266,7 @@ class _Attempt:
 
     def answer(self, response: httpx.Response) -> None:
         """Note the head of the answer."""
-        self._status = response.status_code
+        self._status = int(response.status_code)  # the sandbox answers with an enum
         self._span.set_attribute("http.response.status_code", self._status)
         if response.is_error:
             self._error = _refusal(self._method, self._status)

@@ -47,13 +47,13 @@ _SECRET_NAME: Final = re.compile(
     re.IGNORECASE,
 )
 # Up to the last @: a password may hold any character, and hiding a path does less harm.
-_URL_PASSWORD: Final = re.compile(r"(?<=://)[^\s\"'<>]+(?=@)")
+_URL: Final = re.compile(r"(?<=://)[^\s\"'<>]+")
 _ANSI: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _CUT: Final = re.compile(r"… \[\d+ more characters\]")
 """The end of a text that `clean` made shorter."""
 _BEARER: Final = re.compile(r"\b(basic|bearer)\s+[a-z0-9+/._~=-]{8,}", re.IGNORECASE)
 _ASSIGNED: Final = re.compile(
-    r"\b([\w-]*(?:passw(?:or)?d|pwd|secret|token|api_?key|access_?key))(\"?\s*[=:]\s*\"|=)[^\s\"',;&]+",
+    r"(passw(?:or)?d|pwd|secret|token|api_?key|access_?key)(\"?\s*[=:]\s*\"|=)[^\s\"',;&]+",
     re.IGNORECASE,
 )
 """`password=...`, `"token": "..."`: how connection strings and echoed requests write them."""
@@ -79,6 +79,27 @@ def clean_name(name: str) -> str:
     return "".join(filter(_shows, name))
 
 
+def contained(value: Any, longest: int, whole: frozenset[str] = frozenset()) -> Any:
+    """Copy JSON without characters that do not show, and without texts that are too long.
+
+    `whole` are fields that mean nothing unless they are whole, and that this server wrote.
+    """
+    if isinstance(value, str):
+        shown = clean_name(value)
+        left = len(shown) - longest
+        return shown if left <= 0 else f"{shown[:longest]}… [{left} more characters]"
+    if isinstance(value, list):
+        return [contained(each, longest, whole) for each in value]
+    if not isinstance(value, Mapping):
+        return value
+    copy: dict[str, Any] = {}
+    for key, each in value.items():
+        name = contained(key, longest)
+        inside = each if key in whole else contained(each, longest, whole)
+        copy[name if name not in copy else f"{name} ({len(copy)})"] = inside
+    return copy
+
+
 def is_mask(value: object) -> bool:
     """Whether a value is what Fivetran shows in place of a secret: only asterisks."""
     return isinstance(value, str) and _MASK.fullmatch(value) is not None
@@ -91,8 +112,13 @@ def is_secret_name(name: str) -> bool:
 
 def scrub(text: str) -> str:
     """Redact credentials that stand inside a longer text."""
-    shown = _BEARER.sub(rf"\1 {REDACTED}", _URL_PASSWORD.sub(REDACTED, text))
+    shown = _BEARER.sub(rf"\1 {REDACTED}", _URL.sub(_without_password, text))
     return _ASSIGNED.sub(rf"\1\2{REDACTED}", shown)
+
+
+def _without_password(url: re.Match[str]) -> str:
+    before, at, host = url[0].rpartition("@")
+    return f"{REDACTED}{at}{host}" if before else url[0]
 
 
 def redact(value: Any) -> Any:

@@ -181,3 +181,10 @@ async def test_names_are_shown_without_what_does_not_show(caller: Caller, sandbo
     found = await complete(caller, FIX, "connector", "zz")
 
     assert found.values == ["zz[31mtop"]
+
+
+async def test_a_name_of_any_length_is_no_completion(caller: Caller, sandbox: Sandbox) -> None:
+    """Nobody could read it."""
+    sandbox.connections["solid_anchor"]["schema"] = "zz" + "x" * 1_000
+
+    assert (await complete(caller, FIX, "connector", "zz")).values == []

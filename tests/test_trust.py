@@ -305,3 +305,27 @@ async def test_a_call_beyond_the_token_is_refused_and_not_listed(
         assert "fivetran:read" in error["message"]
 
     assert not sandbox.requests
+
+
+# --- the end of a call ---
+
+
+async def test_a_call_ends_though_each_of_its_requests_would_have_time(
+    era: str, sandbox: Sandbox
+) -> None:
+    """A read is cut off; a change that was sent is waited for, and none is sent after it."""
+    server = serve(sandbox)
+    object.__setattr__(server._gate, "call_seconds", 0.2)  # noqa: SLF001 -- nobody waits two minutes
+    async with Client(server, mode=era) as client:
+        caller = Caller(client)
+        sandbox.fail(Fault(method="GET", delay=5, status=500))
+        error = await caller.error("get_connector", connector_id="solid_anchor")
+        assert error["code"] == "timeout"
+        sandbox.clear_faults()
+        sandbox.fail(Fault(method="PATCH", delay=0.5, status=200, applied=True, body=PAUSED))
+        assert await caller.ok("pause_connector", connector_id="solid_anchor")
+
+    assert len(changes(sandbox)) == 1
+
+
+PAUSED = {"code": "Success", "data": {"id": "solid_anchor", "paused": True}}

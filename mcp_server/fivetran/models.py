@@ -331,4 +331,4 @@ class Page(Model, Generic[T]):
     """One page of a list."""
 
     items: tuple[T, ...] = ()
-    next_cursor: str | None = None
+    next_cursor: Annotated[str, Field(max_length=1_000)] | None = None

@@ -2,17 +2,20 @@
 
 import email.utils
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 import anyio
 import httpx
-import pydantic_core
 import stamina
 
+from mcp_server.fivetran.answers import GZIP, Inflater, UnreadableError, read_json
 from mcp_server.fivetran.budget import Budget
 from mcp_server.fivetran.errors import (
     BY_STATUS,
@@ -38,8 +41,13 @@ from mcp_server.fivetran.windows import Kind
 DEADLINE: Final = 90.0
 """Seconds for one request with its retries. The API's own limit is 60, and a pause can take that."""
 CONNECT_TIMEOUT: Final = 10.0
-MAX_BYTES: Final = 64 * 1024 * 1024
-"""The largest answer read, decompressed: some 300,000 tables of a schema configuration."""
+MAX_BYTES: Final = 10 * 1024 * 1024
+"""The largest answer read, decompressed: some 65,000 tables of a schema configuration, which take
+200 MiB of memory while they are looked at."""
+MAX_REFUSAL: Final = 1024 * 1024
+"""The largest refusal read; of a larger one only the status is known."""
+LARGE: Final = 1024 * 1024
+"""Bytes from which answers are read one after the other: together they would fill the memory."""
 ATTEMPTS: Final = 3
 LONGEST_WAIT: Final = 5.0
 """The longest wait asked for by `Retry-After`, or by the budget, in seconds; a longer one is the
@@ -53,6 +61,33 @@ _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.Un
 _GATEWAY_FAILURES = frozenset({502, 503, 504})
 _SERVER_ERROR = 500
 _DOTS = frozenset({".", ".."})
+_ends: ContextVar[float] = ContextVar("ends", default=math.inf)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Give the requests made inside so many seconds together, whatever each may take.
+
+    A read is cut off when they are over. A change that was sent is not, as its outcome would be
+    lost; but none is sent any more.
+    """
+    token = _ends.set(anyio.current_time() + seconds)
+    try:
+        yield
+    finally:
+        _ends.reset(token)
+
+
+def _time_left(method: str) -> float:
+    """Tell what `within` leaves.
+
+    Raises:
+        DeadlineError: Nothing.
+    """
+    left = _ends.get() - anyio.current_time()
+    if left <= 0:
+        raise DeadlineError(f"{method} was not sent: the call has used up its time")
+    return left
 
 
 def path_of(*segments: str) -> str:
@@ -128,6 +163,9 @@ class Transport:
         self._deadline = deadline
         self._max_bytes = max_bytes
         self._limiter = anyio.Semaphore(concurrency)
+        self._large = anyio.Lock()
+        # Nothing is remembered of an answer, least of all by what would be sent back.
+        http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
         retrying = stamina.AsyncRetryingCaller(
             attempts=ATTEMPTS, timeout=deadline, wait_initial=0.2, wait_max=2.0, wait_jitter=0.3
         )
@@ -172,8 +210,9 @@ class Transport:
         self, method: str, segments: tuple[str, ...], accept: str, **content: Any
     ) -> httpx.Request:
         path = "/v1" + path_of(*segments)
+        headers = {"Accept": accept, "Accept-Encoding": GZIP}
         try:
-            return self._http.build_request(method, path, headers={"Accept": accept}, **content)
+            return self._http.build_request(method, path, headers=headers, **content)
         except (httpx.InvalidURL, ValueError):
             raise NotSentError(
                 f"{method} was not sent: its URL is too long, or its content is no JSON"
@@ -181,35 +220,44 @@ class Transport:
 
     async def _send(self, errand: _Errand) -> dict[str, Any]:
         request = errand.request
-        retrying = self._retrying_reads if request.method == "GET" else self._retrying_changes
+        reads = request.method == "GET"
+        retrying = self._retrying_reads if reads else self._retrying_changes
+        left = _time_left(request.method)
+        deadline = min(self._deadline, left) if reads else self._deadline
         queued = True
         try:
-            with anyio.fail_after(self._deadline):
+            with anyio.fail_after(deadline):
                 async with self._limiter:
                     queued = False
                     return await retrying(self._once, errand)
         except TimeoutError:
-            what = f"no answer within {self._deadline:g} seconds"
+            what = f"no answer within {deadline:.3g} seconds"
             if queued:
                 raise DeadlineError(f"{request.method} was not sent: {what} to others") from None
             raise _unanswered(request, DeadlineError, what) from None
 
     async def _once(self, errand: _Errand) -> dict[str, Any]:
         request = errand.request
+        _time_left(request.method)
         try:
-            response, body = await self._exchange(errand)
+            async with AsyncExitStack() as turn:
+                response, body = await self._exchange(errand, turn)
+                return _data(request, response, body)
         except _UNSENT:
             raise UnreachableError(f"{request.method} failed: no connection to Fivetran") from None
         except httpx.TimeoutException:
             raise _unanswered(request, DeadlineError, "Fivetran did not answer in time") from None
-        except (httpx.DecodingError, httpx.InvalidURL):
-            # Broken compression; a `Location` that is no URL, which httpx reads though told not to.
+        except UnreadableError as error:
+            raise _unanswered(request, BadAnswerError, str(error)) from None
+        except httpx.InvalidURL:
+            # A `Location` that is no URL, which httpx reads though told not to follow it.
             raise _unanswered(request, BadAnswerError, "the answer cannot be read") from None
         except (httpx.HTTPError, httpx.StreamError):
             raise _unanswered(request, UnreachableError, "the connection broke") from None
-        return _data(request, response, body)
 
-    async def _exchange(self, errand: _Errand) -> tuple[httpx.Response, bytes]:
+    async def _exchange(
+        self, errand: _Errand, turn: AsyncExitStack
+    ) -> tuple[httpx.Response, bytearray]:
         request = errand.request
         async with self.budget.spend(
             errand.kind, longest=LONGEST_WAIT, refused=errand.refused
@@ -223,19 +271,39 @@ class Transport:
                 errand.refused = response.status_code == httpx.codes.TOO_MANY_REQUESTS
                 pause = retry_after(response.headers)
                 self.budget.learn(attempt, response.status_code, response.headers, pause)
-                return response, await self._read(request, response)
+                return response, await self._read(response, turn)
             finally:
                 await response.aclose()
 
-    async def _read(self, request: httpx.Request, response: httpx.Response) -> bytes:
-        body = bytearray()
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > self._max_bytes:
-                raise _unanswered(
-                    request, BadAnswerError, f"the answer is larger than {self._max_bytes} bytes"
-                )
-        return bytes(body)
+    async def _read(self, response: httpx.Response, turn: AsyncExitStack) -> bytearray:
+        """Read what is of use of a body; `turn` is held until that is not needed any more."""
+        if response.is_success:
+            return await self._read_up_to(self._max_bytes, response, turn)
+        if response.is_error:
+            try:
+                return await self._read_up_to(MAX_REFUSAL, response, turn)
+            except UnreadableError:
+                # The status says enough, and must not get lost.
+                return bytearray()
+        return bytearray()
+
+    async def _read_up_to(
+        self, most: int, response: httpx.Response, turn: AsyncExitStack
+    ) -> bytearray:
+        inflater = Inflater(response.headers.get("Content-Encoding", ""))
+        body, alone = bytearray(), False
+        # httpx would decompress a chunk as a whole, and as often as the answer says it was packed.
+        async for chunk in cast("httpx.AsyncByteStream", response.stream):
+            for piece in inflater.pieces(chunk):
+                body += piece
+                if len(body) > most:
+                    body.clear()  # the error's traceback would keep it
+                    raise UnreadableError(f"the answer is larger than {most} bytes")
+                if len(body) > LARGE and not alone:
+                    await turn.enter_async_context(self._large)
+                    alone = True
+        inflater.end(body)
+        return body
 
 
 def _unanswered(
@@ -247,7 +315,7 @@ def _unanswered(
     return OutcomeUnknownError(f"{request.method} was sent, but {what}", status=status)
 
 
-def _data(request: httpx.Request, response: httpx.Response, body: bytes) -> dict[str, Any]:
+def _data(request: httpx.Request, response: httpx.Response, body: bytearray) -> dict[str, Any]:
     status = response.status_code
     if not (response.is_success or response.is_error):
         raise BadAnswerError(
@@ -255,7 +323,7 @@ def _data(request: httpx.Request, response: httpx.Response, body: bytes) -> dict
             status=status,
         )
     try:
-        envelope = pydantic_core.from_json(body) if body else {}
+        envelope = read_json(body)
     except ValueError:
         envelope = None
     if not response.is_success:

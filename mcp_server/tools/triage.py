@@ -22,8 +22,10 @@ from mcp_server.untrusted import clean, clean_name
 
 FORGOTTEN: Final = timedelta(days=7)
 """Without any sync for so long, a pause looks forgotten, and a historical sync stuck."""
-GRACE: Final = timedelta(hours=1)
-"""How much later than twice its interval a sync may end before the data is called overdue."""
+MOST_MINUTES: Final = 525_600
+"""A year."""
+GRACE: Final = 60
+"""Minutes. How much later than twice its interval a sync may end before the data is called overdue."""
 MOST_EXAMPLES: Final = 5
 MOST_CLUSTERS: Final = 1_000
 """Clusters that are kept; what comes after in further ones is counted as `other`."""
@@ -97,7 +99,15 @@ def _failing_since(connection: Connection) -> datetime | None:
         return min(failed, connection.created_at or failed)
     if connection.schedule_type == "manual":
         return succeeded
-    return min(failed, succeeded + timedelta(minutes=connection.sync_frequency or 0))
+    return min(failed, _later(succeeded, connection.sync_frequency or 0))
+
+
+def _later(moment: datetime, minutes: int) -> datetime:
+    """Add a schedule's minutes; Fivetran may answer with any number."""
+    try:
+        return moment + timedelta(minutes=min(max(minutes, 0), MOST_MINUTES))
+    except OverflowError:
+        return moment
 
 
 def _last_sign(connection: Connection) -> datetime | None:
@@ -111,7 +121,7 @@ def _due(connection: Connection) -> datetime | None:
     minutes, succeeded = connection.sync_frequency, connection.succeeded_at
     if connection.schedule_type != "auto" or minutes is None or succeeded is None:
         return None
-    return succeeded + 2 * timedelta(minutes=minutes) + GRACE
+    return _later(succeeded, 2 * minutes + GRACE)
 
 
 @dataclass(slots=True)

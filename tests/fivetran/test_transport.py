@@ -21,7 +21,8 @@ from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 from typing_extensions import override
 
 from mcp_server.fivetran import Transport, errors
-from mcp_server.fivetran.transport import JSON, JSON_V2, only_reads, retry_after
+from mcp_server.fivetran.answers import LONGEST_TEXT, MOST_OBJECTS, MOST_VALUES
+from mcp_server.fivetran.transport import JSON, JSON_V2, LARGE, only_reads, retry_after
 
 if TYPE_CHECKING:
     from tests.fivetran.conftest import Far
@@ -573,6 +574,171 @@ async def test_a_compressed_answer_is_read(transport: Transport, far: "Far") -> 
 
     far.answers(streaming(Stream(pieces), **{"Content-Encoding": "gzip"}))
     assert await transport.get("things") == {"done": True}
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", "Gzip", "x-gzip", "identity, gzip"])
+async def test_what_was_asked_for_is_decompressed(
+    transport: Transport, far: "Far", encoding: str
+) -> None:
+    """Also what becomes a thousand times as large, in steps, and the last of it."""
+    content = json.dumps({"data": {"a": "x" * 90_000}, "b": " " * 2_000_000}).encode()
+    packed = content if encoding in {"", "identity"} else gzip.compress(content)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield packed
+
+    far.answers(streaming(Stream(pieces), **{"Content-Encoding": encoding}))
+    assert await transport.get("things") == {"a": "x" * 90_000}
+    assert far.requests[0].headers["Accept-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "gzip, gzip", "odd"])
+async def test_what_was_not_asked_for_is_not_decompressed(
+    transport: Transport, far: "Far", encoding: str
+) -> None:
+    """Least of all what was packed twice: it could be a million times as large."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield gzip.compress(gzip.compress(b'{"data":{}}'))
+
+    far.answers(streaming(Stream(pieces), **{"Content-Encoding": encoding}))
+    raised = await failure(transport, "GET")
+    assert type(raised) is errors.BadAnswerError
+    assert raised.message == "GET failed: the answer is compressed in a way that was not asked for"
+
+
+async def test_nothing_may_follow_the_end_of_what_is_compressed(
+    transport: Transport, far: "Far"
+) -> None:
+    """It would be kept, and never read."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield gzip.compress(b'{"data":{}}')
+        yield b"more"
+
+    far.answers(streaming(Stream(pieces), **{"Content-Encoding": "gzip"}))
+    raised = await failure(transport, "GET")
+    assert raised.message == "GET failed: the answer cannot be read"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", ""])
+async def test_a_refusal_that_cannot_be_read_stays_one(
+    transport: Transport, far: "Far", encoding: str
+) -> None:
+    """Its status says enough; of one that is too large no more is read."""
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 100_000
+
+    stream = Stream(endless)
+    streamed = streaming(stream, **{"Content-Encoding": encoding})
+
+    async def refuse(request: httpx.Request) -> httpx.Response:
+        answer = await streamed(request)
+        answer.status_code = 403
+        return answer
+
+    far.answers(refuse)
+    raised = await failure(transport, "POST")
+    assert type(raised) is errors.ForbiddenError
+    assert stream.given < 12
+    assert stream.closed
+
+
+async def test_large_answers_are_read_one_after_the_other(
+    http: httpx.AsyncClient, far: "Far"
+) -> None:
+    """Together they would fill the memory; small ones pass by."""
+    large = 0
+    finish = anyio.Event()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        nonlocal large
+        yield b'{"data":{"a":"' + b"x" * LARGE
+        large += 1
+        await finish.wait()
+        yield b'"}}'
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("small"):
+            return DONE
+        return httpx.Response(200, stream=Stream(pieces))
+
+    far.answers(answer)
+    transport = Transport(http)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(transport.get, "large")
+        await anyio.wait_all_tasks_blocked()
+        assert large == 1
+        assert await transport.get("small") == {"done": True}
+        finish.set()
+    assert large == 3
+
+
+async def test_a_long_text_is_cut_and_says_by_how_much(transport: Transport, far: "Far") -> None:
+    """Names too, which stay apart."""
+    long = "n" * LONGEST_TEXT
+    data = {
+        "text": f"{long}xyz",
+        "list": [long, 5, None],
+        "names": {f"{long}abc": 1, f"{long}def": 2, "b": True},
+    }
+    far.answers(httpx.Response(200, json={"data": data}))
+    cut = f"{long}… [3 more characters]"
+    assert await transport.get("things") == {
+        "text": cut,
+        "list": [long, 5, None],
+        "names": {cut: 1, f"{cut} (1)": 2, "b": True},
+    }
+
+
+@pytest.mark.parametrize(
+    ("inside", "fits"),
+    [
+        ("{}," * (MOST_OBJECTS - 2), True),
+        ("{}," * MOST_OBJECTS, False),
+        ("[]," * (MOST_VALUES // 2 - 9), True),
+        ("[]," * (MOST_VALUES // 2), False),
+        ("1," * (MOST_VALUES + 1), False),
+    ],
+    ids=["many objects", "too many objects", "many lists", "too many lists", "too many numbers"],
+)
+async def test_an_answer_may_not_have_too_much_in_it(
+    transport: Transport, far: "Far", inside: str, *, fits: bool
+) -> None:
+    """A few bytes each, and much memory."""
+    far.answers(httpx.Response(200, content=f'{{"data":{{"a":[{inside}1]}}}}'.encode()))
+    if fits:
+        assert await transport.get("things")
+        return
+    raised = await failure(transport, "GET")
+    assert type(raised) is errors.BadAnswerError
+
+
+@pytest.mark.parametrize(
+    ("number", "fits"),
+    [
+        ("9223372036854775807", True),
+        ("-9223372036854775807", True),
+        ("9223372036854775808", False),
+        ("-1e300", False),
+        ("1e999", False),
+        ("0.5", True),
+        ("NaN", False),
+        ("Infinity", False),
+    ],
+)
+async def test_numbers_are_those_that_can_be_counted_and_written_again(
+    transport: Transport, far: "Far", number: str, *, fits: bool
+) -> None:
+    """JSON has no infinity, and no field of the API a number of twenty digits."""
+    far.answers(httpx.Response(200, content=f'{{"data":{{"a":{number}}}}}'.encode()))
+    if fits:
+        assert await transport.get("things") == {"a": json.loads(number)}
+        return
+    assert type(await failure(transport, "GET")) is errors.BadAnswerError
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -336,3 +336,17 @@ def test_names_are_shown_without_what_does_not_show() -> None:
     assert name is not None
     assert name.startswith("abc")
     assert len(name) == 60
+
+
+@pytest.mark.parametrize(
+    ("frequency", "since"), [(2**62, {"hours": 1}), (-5, {"hours": 5}), (0, {"hours": 5})]
+)
+def test_numbers_beyond_reason_are_no_crash(frequency: int, since: dict[str, float]) -> None:
+    """Fivetran may answer with any."""
+    row = connection(sync_frequency=frequency, succeeded_at=ago(hours=5), failed_at=ago(hours=1))
+    cause = cause_of(row, NOW)
+
+    assert cause
+    assert cause.since == NOW - timedelta(**since)
+    never = connection(sync_frequency=frequency, succeeded_at="9999-12-31T23:59:59Z")
+    assert cause_of(never, NOW) is None

@@ -36,7 +36,7 @@ async def test_without_confirm_nothing_is_moved_and_the_preview_says_it_all(
     assert "force_move" not in preview["effect"]
     assert "not documented" in preview["lost"]
     assert "moved back" in preview["undo"]
-    assert error["next_call"]["arguments"] == {**CONTINUE, "force_move": False, "confirm": True}
+    assert error["next_call"]["arguments"] == {**CONTINUE, "confirm": True}
 
 
 @pytest.mark.parametrize(
