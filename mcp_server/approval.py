@@ -1,7 +1,7 @@
 """Who approves what is confirmed: the argument alone, the preview's token, or a person.
 
 A question shows the preview. What is approved is exactly that: one tool, these arguments, the target
-as it was shown; and once.
+as it was shown. A person's approval is good once, a preview's token for ten minutes.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from typing import Any, Final
 import anyio
 from mcp.server.elicitation import AcceptedElicitation, CancelledElicitation
 from mcp.server.mcpserver import Context
+from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitationCapability
 from mcp_types.version import is_version_at_least
 from pydantic import BaseModel, Field, ValidationError
@@ -31,7 +32,8 @@ PATIENCE: Final = 600.0
 """Seconds for which a live question waits for the person."""
 VALID: Final = timedelta(minutes=10)
 MOST_KEPT: Final = 10_000
-LONGEST_PART: Final = 600
+LONGEST_PART: Final = 20_000
+"""More than a question may have: what does not fit is refused, not cut."""
 
 
 class Approvals(StrEnum):
@@ -50,7 +52,7 @@ class Approvals(StrEnum):
 class Approval(BaseModel):
     """What the person is asked for."""
 
-    approve: bool = Field(description="Yes: do exactly this, once.")
+    approve: bool = Field(strict=True, description="Yes: do exactly this, once.")
 
 
 class Answer(StrEnum):
@@ -89,7 +91,7 @@ async def ask_live(ctx: Context[Any, Any], question: str) -> Answer:
             return answer_of(await ctx.elicit(question, Approval))
     except TimeoutError:
         return Answer.TIMED_OUT
-    except (ValueError, ValidationError):
+    except (ValueError, ValidationError, MCPError):
         return Answer.UNREADABLE
 
 

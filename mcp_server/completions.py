@@ -45,7 +45,7 @@ class Completer:
         fivetran: Callable[[], Fivetran],
     ) -> None:
         """`arguments` are those of each prompt and address; `fivetran` gives the client."""
-        self._offered = {spec.name for spec in specs if gate.offers(spec)}
+        self._specs = specs
         self._gate = gate
         self._arguments = arguments
         self._fivetran = fivetran
@@ -76,18 +76,23 @@ class Completer:
             ) from None
         return self._fitting(argument.value, values)
 
+    def _offers(self, tool: str) -> bool:
+        """Whether the caller could ask a tool for the same; a policy is not applied to names."""
+        spec = next(spec for spec in self._specs if spec.name == tool)
+        return self._gate.rules is None and self._gate.offers_caller(spec)
+
     async def _values(self, name: str, before: Mapping[str, str]) -> Iterable[Pair]:
         """Find all values of an argument, each with the text by which it is also found."""
         match name:
-            case "connector" | "connector_id" if "list_connectors" in self._offered:
+            case "connector" | "connector_id" if self._offers("list_connectors"):
                 found = await self._remembered("connectors", self._connectors)
                 return found if name == "connector_id" else _by_name(found)
-            case "group" if "list_groups" in self._offered:
+            case "group" if self._offers("list_groups"):
                 return _by_name(await self._remembered("groups", self._groups))
-            case "service" if "search_connector_types" in self._offered:
+            case "service" if self._offers("search_connector_types"):
                 types = await self._fivetran().connector_types.all()
                 return [(each.id, each.name or "") for each in types]
-            case "schema" if "get_schema_config" in self._offered:
+            case "schema" if self._offers("get_schema_config"):
                 return await self._schemas(before)
             case "code":
                 return [(code, "") for code in KNOWN]

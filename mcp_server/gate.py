@@ -51,7 +51,7 @@ from mcp_server.contract import (
 )
 from mcp_server.fivetran.transport import within
 from mcp_server.journal import Journal, Record
-from mcp_server.judging import Resyncs, act_of, preview_of
+from mcp_server.judging import RESYNC, Resyncs, act_of, is_idle, preview_of
 from mcp_server.policy import Mode, check_effect, check_tool, is_offered, needed_mode
 from mcp_server.recording import RECORD, REFUSALS, carried_out, client_of, refused, with_plan
 from mcp_server.rules import Rules
@@ -65,12 +65,13 @@ from mcp_server.toolkit import (
     ToolFailure,
 )
 from mcp_server.undoing import UNDO_OF
-from mcp_server.untrusted import secrets_in
+from mcp_server.untrusted import hide, secrets_in
 from mcp_server.vault import Vault
 
 _log = structlog.stdlib.get_logger("mcp_server.gate")
 
 CALL_SECONDS: Final = 120.0
+LONGEST_QUESTION: Final = 6_000
 LONGEST_ID: Final = 64
 LONGEST_REPEAT: Final = 1500
 """Bytes of arguments up to which a preview writes out the call that confirms it."""
@@ -201,8 +202,18 @@ class Gate:
                 raise _nobody_to_ask(spec.name, ruled)
             return Answer.NOT_ASKED
         question = question_of(spec.title, preview or preview_of(spec, arguments), ruled)
+        # On 2026-07-28 the question is part of an answer, and the gate hides nothing in those.
+        plain = {name: _plain(value) for name, value in arguments.items()}
+        question = hide(question, secrets_in(plain) | self.vault.known())
+        if len(question) > LONGEST_QUESTION:
+            raise _not_approved(
+                spec.name, "it takes more words than a question to a person may have"
+            )
         if not is_modern(ctx):
-            return await ask_live(ctx, question)
+            said = await ask_live(ctx, question)
+            if said is Answer.APPROVED:  # it took time, in which a freeze may have begun
+                await self._ruled(spec, arguments, plan, ctx)
+            return said
         ASKED.set((question, self.approved.times(question, self.now())))
         return Elicit(self.approved.worded(question, self.now()), Approval)
 
@@ -222,6 +233,21 @@ class Gate:
         if decision.verdict == "deny":
             raise ToolFailure("policy_forbids", decision.message, hint=decision.hint)
         return decision.message if decision.verdict == "confirm" else None
+
+    def count_resync(self, tool: str) -> None:
+        """Count a resync that is about to begin; calls that wait for a person are judged together.
+
+        Raises:
+            ToolFailure: There were as many as the policy allows, begun meanwhile.
+        """
+        most = self.rules.policy.caps.resyncs_per_day if self.rules else None
+        if tool == RESYNC and most is not None and self.resyncs.today(self.now()) >= most:
+            raise ToolFailure(
+                "policy_forbids",
+                f"{tool} was refused: the policy allows {most} a day, and others began meanwhile",
+                hint="Tell the person; it can be done tomorrow (UTC).",
+            )
+        self.resyncs.note(tool, self.now())
 
     async def refuse_offer(self, name: str, specs: Sequence[Spec]) -> CallToolResult:
         """Answer a call of a tool that is not offered, or does not exist; record it if it is one."""
@@ -350,8 +376,10 @@ class GatedTool(Tool):
             plan = kwargs["plan"] = await self._again(given, kwargs)
         if self.spec.effect is Effect.READ:
             return await self.spec.fn(**kwargs)
+        if is_idle(self.name, given, plan):
+            return await self.spec.fn(**kwargs)
         record = with_plan(RECORD.get(), plan, approved=said is Answer.APPROVED)
-        self.gate.resyncs.note(self.name, self.gate.now())
+        self.gate.count_resync(self.name)
         return await carried_out(
             self.gate.journal,
             record,

@@ -20,7 +20,14 @@ from typing import Any, Final
 
 import structlog
 
-from mcp_server.journal_file import ChainedFile, JournalError, iso, parsed
+from mcp_server.journal_file import (
+    ChainedFile,
+    JournalError,
+    is_sealed,
+    iso,
+    parsed,
+    seal_fits,
+)
 from mcp_server.journal_record import Record, bounded, fields_of, text_of
 
 __all__ = ["Act", "Found", "Journal", "JournalError", "Page", "Record"]
@@ -108,6 +115,7 @@ class Journal:
                 f"The journal's key is too short. Give {SHORTEST_KEY} bytes or more."
             )
         self.path = path
+        self._key = key
         self._now = now
         # Not the key itself, which is for lines. With it, hashes compare across restarts.
         self._hashing = (
@@ -226,7 +234,9 @@ class Journal:
     def _backwards(self, before: int | None) -> Iterator[tuple[int, dict[str, Any] | None]]:
         if self._file:
             for place, line in self._file.backwards(before):
-                entry = parsed(line)
+                # With a key, what has no seal that fits was written by somebody else.
+                trusted = self._key is None or (is_sealed(line) and seal_fits(line, self._key))
+                entry = parsed(line) if trusted else None
                 if entry is None or entry.get("phase") != "log":
                     yield place, _shown(entry)
             return

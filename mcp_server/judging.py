@@ -1,6 +1,5 @@
 """What the policy is applied to: a call with the connectors it is about, as Fivetran tells them."""
 
-import json
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,11 +11,10 @@ from mcp_server.fivetran.models import Connection
 from mcp_server.rules import Act, Rules, Subject
 from mcp_server.toolkit import Effect, Plan, Preview, Spec
 from mcp_server.tools.creations import possible_names
-from mcp_server.untrusted import clean, redact
+from mcp_server.untrusted import told_briefly
 
 RESYNC: Final = "resync_connector"
 CREATE: Final = "create_connector"
-LONGEST_ARGUMENTS: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +33,20 @@ class Resyncs:
         return sum(each.date() == now.date() for each in self._begun)
 
 
+def is_idle(tool: str, arguments: Mapping[str, Any], plan: Plan | None) -> bool:
+    """Whether a call of a tool that changes something changes nothing."""
+    nobody = tool == "bulk_update" and plan is not None and not plan.concerns
+    return bool(arguments.get("dry_run")) or nobody
+
+
 async def act_of(
     spec: Spec, arguments: Mapping[str, Any], plan: Plan | None, fivetran: Fivetran, rules: Rules
 ) -> Act:
     """Tell what a call is about to do, and to what: read from Fivetran, if a rule depends on it."""
     effect = spec.effect
-    if plan is not None:
-        idle = bool(arguments.get("dry_run")) or (spec.name == "bulk_update" and not plan.concerns)
-        effect = plan.effect if plan.preview else Effect.READ if idle else spec.effect
-    elif arguments.get("dry_run"):
+    if plan is not None and plan.preview:
+        effect = plan.effect
+    elif is_idle(spec.name, arguments, plan):
         effect = Effect.READ
     if plan is not None and plan.concerns:
         subjects: Sequence[Subject] = [_subject(each) for each in plan.concerns]
@@ -85,10 +88,9 @@ def _new(arguments: Mapping[str, Any]) -> list[Subject]:
 def preview_of(spec: Spec, arguments: Mapping[str, Any]) -> Preview:
     """Show a call that has no preview of its own: what it does, and with what arguments."""
     given = {name: _plain(value) for name, value in arguments.items() if value is not None}
-    text = json.dumps(redact(given), ensure_ascii=False, default=str)
     first = spec.description.split("\n\n", maxsplit=1)[0].replace("\n", " ")
     return Preview(
-        effect=f"{first} Arguments: {clean(text, LONGEST_ARGUMENTS)}",
+        effect=f"{first} Arguments: {told_briefly(given)}",
         lost="Nothing that is known of.",
         undo="See what the tool's description says.",
     )

@@ -87,7 +87,7 @@ async def carried_out(
         outcome, status = _ending(error)
         raise
     else:
-        outcome = "ok"
+        outcome = result.recorded_as
         undo = {"tool": heard[-1].tool, "arguments": heard[-1].arguments} if heard else None
         return result
     finally:

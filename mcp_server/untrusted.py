@@ -15,6 +15,8 @@ from urllib.parse import quote, unquote
 REDACTED: Final = "[redacted]"
 SHORTEST: Final = 4
 """Characters from which a credential is looked for in answers; shorter ones are in every word."""
+MOST_LETTERS: Final = 4_000
+"""Letters of credentials that are sought in every way they may be written."""
 LONG_LINE: Final = 16
 """Characters from which a line of a credential, such as a private key, is looked for by itself."""
 LONGEST_TEXT: Final = 400
@@ -100,6 +102,11 @@ def contained(value: Any, longest: int, whole: frozenset[str] = frozenset()) -> 
     return copy
 
 
+def told_briefly(arguments: Mapping[str, Any], longest: int = 60) -> str:
+    """Name every argument at every depth, with the beginning of its value: none can hide another."""
+    return json.dumps(contained(redact(arguments), longest), ensure_ascii=False, default=str)
+
+
 def is_mask(value: object) -> bool:
     """Whether a value is what Fivetran shows in place of a secret: only asterisks."""
     return isinstance(value, str) and _MASK.fullmatch(value) is not None
@@ -169,7 +176,8 @@ def hide(value: Any, secrets: frozenset[str], ours: frozenset[str] = frozenset()
     `ours` are keys that were not written by anyone outside: a credential may be an ordinary word.
     """
     pattern, beginnings = _matcher(secrets)
-    if not beginnings:
+    forms = _plain_forms(secrets)
+    if not beginnings and not forms:
         return value
 
     def without(item: Any) -> Any:
@@ -177,7 +185,11 @@ def hide(value: Any, secrets: frozenset[str], ours: frozenset[str] = frozenset()
             return {k if k in ours else without(k): without(v) for k, v in item.items()}
         if isinstance(item, list):
             return [without(each) for each in item]
-        return _without(item, pattern, beginnings) if isinstance(item, str) else item
+        if not isinstance(item, str):
+            return item
+        for form in forms:
+            item = item.replace(form, REDACTED)
+        return _without(item, pattern, beginnings) if beginnings else item
 
     return without(value)
 
@@ -198,11 +210,42 @@ def _matcher(secrets: frozenset[str]) -> tuple[re.Pattern[str], list[str]]:
     """Build what finds credentials, and what their letters begin with."""
     whole = {text for secret in secrets for text in (secret, scrub(secret), *_long_lines(secret))}
     long = (text for text in whole if len(clean(text, len(text))) >= SHORTEST)
-    texts = sorted(long, key=len, reverse=True)
+    texts = _within_reason(sorted(long, key=len, reverse=True))
     # A credential may itself look like an escape, so it is also taken letter by letter.
     beginnings = {"".join(letter for _, letter in _letters(text)) for text in texts}
     beginnings |= {"".join(filter(_counts, text)) for text in texts}
     return re.compile("|".join(map(_however_written, texts))), sorted(beginnings)
+
+
+def _within_reason(texts: Sequence[str]) -> list[str]:
+    """Choose what is sought in every way it may be written: that takes time by the letter.
+
+    What is left out is sought as it is, and as JSON and URLs write it.
+    """
+    letters, chosen = 0, []
+    for text in reversed(texts):
+        letters += len(text)
+        if letters <= MOST_LETTERS:
+            chosen.append(text)
+    return chosen[::-1]
+
+
+@lru_cache(maxsize=64)
+def _plain_forms(secrets: frozenset[str]) -> list[str]:
+    """Write credentials in the usual ways, the longest first."""
+    if sum(map(len, secrets)) * 3 <= MOST_LETTERS:
+        return []  # all of them are sought in every way
+    texts = {each for secret in secrets for each in (secret, *_long_lines(secret))}
+    forms = {
+        form
+        for text in texts
+        if len(text) >= SHORTEST
+        for form in (
+            *(text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]),
+            quote(text, safe="", errors="replace"),
+        )
+    }
+    return sorted(forms, key=len, reverse=True)
 
 
 def _long_lines(secret: str) -> list[str]:
@@ -211,13 +254,13 @@ def _long_lines(secret: str) -> list[str]:
 
 def _however_written(text: str) -> str:
     """Write a pattern of a text as it is, cleaned, in JSON once or several times, or in a URL."""
-    pattern, gap = "", False
+    pattern, gap, before = "", False, ""
     for character in _BACKSLASHES.sub(r"\\", text.strip()):
         if character.isspace() or not _shows(character):
             gap = True
             continue
-        pattern += (_GAP if gap and pattern else "") + _letter(character)
-        gap = False
+        pattern += (_GAP if gap and pattern else "") + _letter(character, after=before)
+        gap, before = False, character
     return pattern
 
 
@@ -231,12 +274,15 @@ _GAP: Final = (
 """What does not show, or folds into a space."""
 
 
-def _letter(character: str) -> str:
+def _letter(character: str, *, after: str) -> str:
+    if character == "\\":
+        return r"(?:\\+|(?:%5C)+)"
     units = character.encode("utf-16-be", errors="replace")
     escaped = "".join(rf"\\+u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
     plain, in_url = re.escape(character), re.escape(quote(character, safe="", errors="replace"))
     # Two ways to read a letter are two to the power of all letters, where the last does not fit.
-    ways = [rf"\\*{plain}", escaped, *([] if in_url == plain else [in_url])]
+    escapes = "" if after == "\\" else r"\\*"  # those are the letter before
+    ways = [f"{escapes}{plain}", escaped, *([] if in_url == plain else [in_url])]
     return f"(?:{'|'.join(ways)})"
 
 

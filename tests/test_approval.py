@@ -40,6 +40,8 @@ ANSWERS: dict[str, tuple[Reply | None, str]] = {
     "declined": (saying("decline"), "declined"),
     "cancelled": (saying("cancel"), "without an answer"),
     "nothing said": (saying("accept", {}), "cannot be read"),
+    "a word for it": (saying("accept", {"approve": "true"}), "cannot be read"),
+    "a number": (saying("accept", {"approve": 1}), "cannot be read"),
     "something else said": (saying("accept", {"approve": "certainly"}), "cannot be read"),
     "no content": (saying("accept"), "cannot be read"),
     "cannot be asked": (None, "cannot ask one"),

@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from mcp import Client
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
-from mcp_types import ElicitResult
+from mcp_types import ElicitResult, ErrorData, PromptReference
 
 from mcp_server.auth import AuthConfig
 from mcp_server.gate import Gate
@@ -329,3 +330,155 @@ async def test_a_call_ends_though_each_of_its_requests_would_have_time(
 
 
 PAUSED = {"code": "Success", "data": {"id": "solid_anchor", "paused": True}}
+
+
+# --- between the question and the act ---
+
+FREEZE = """
+[[freeze]]
+name = "noon"
+start = 2026-03-10T12:05:00Z
+end = 2026-03-10T13:00:00Z
+
+[caps]
+resyncs_per_day = 1
+"""
+
+
+async def test_a_freeze_that_begins_while_the_person_thinks_holds(
+    era: str, sandbox: Sandbox, clock: Clock, tmp_path: Path
+) -> None:
+    """The policy is that of the moment of the act."""
+    file = tmp_path / "policy.toml"
+    file.write_text(FREEZE, encoding="utf-8")
+
+    async def reply(*_: Any) -> Any:
+        clock.wait(590)
+        return ElicitResult(action="accept", content={"approve": True})
+
+    options: Any = {"elicitation_callback": reply}
+    async with Client(serve(sandbox, policy=str(file)), mode=era, **options) as client:
+        error = await Caller(client).error(
+            "resync_connector", connector_id="solid_anchor", scope="connector", confirm=True
+        )
+
+    assert error["code"] == "policy_forbids"
+    assert changes(sandbox) == []
+
+
+async def test_two_questions_at_once_do_not_pass_a_cap_together(
+    era: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Each was judged before the other began."""
+    file = tmp_path / "policy.toml"
+    file.write_text("[caps]\nresyncs_per_day = 1\n", encoding="utf-8")
+    asked = anyio.Event()
+    waiting = 0
+
+    async def reply(*_: Any) -> Any:
+        nonlocal waiting
+        waiting += 1
+        if waiting == 2:
+            asked.set()
+        await asked.wait()
+        return ElicitResult(action="accept", content={"approve": True})
+
+    options: Any = {"elicitation_callback": reply}
+    async with Client(serve(sandbox, policy=str(file)), mode=era, **options) as client:
+        caller = Caller(client)
+
+        async def resync(connector_id: str) -> None:
+            await caller.raw(
+                "resync_connector", connector_id=connector_id, scope="connector", confirm=True
+            )
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(resync, "solid_anchor")
+            tasks.start_soon(resync, "brisk_lantern")
+
+    assert len(changes(sandbox)) == 1
+
+
+async def test_a_question_names_every_argument_and_no_credential(
+    era: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """None can push another out of sight; what does not fit is not asked."""
+    file = tmp_path / "policy.toml"
+    file.write_text(
+        '[[rules]]\nname = "ask"\ntools = ["update_connector"]\nverdict = "confirm"\n',
+        encoding="utf-8",
+    )
+    asked: list[str] = []
+
+    async def reply(_: Any, params: Any) -> Any:
+        asked.append(params.message)
+        return ElicitResult(action="decline")
+
+    config = {
+        "database": "shop" + "x" * 4_000,
+        "password": "canary-word",
+        "host": "db.canary-word.example",
+    }
+    options: Any = {"elicitation_callback": reply}
+    async with Client(serve(sandbox, policy=str(file)), mode=era, **options) as client:
+        caller = Caller(client)
+        await caller.error("update_connector", connector_id="brisk_lantern", config=config)
+        many = {f"field_{n}": "x" * 60 for n in range(200)}
+        error = await caller.error("update_connector", connector_id="brisk_lantern", config=many)
+
+    (question,) = asked
+    assert '"host"' in question
+    assert "canary" not in question
+    assert error["code"] == "not_approved"
+    assert "more words" in error["message"]
+    assert changes(sandbox) == []
+
+
+async def test_a_client_that_fails_to_ask_approves_nothing(sandbox: Sandbox) -> None:
+    """An error is no answer."""
+
+    async def reply(*_: Any) -> Any:
+        return ErrorData(code=-32603, message="no window")
+
+    options: Any = {"elicitation_callback": reply}
+    async with Client(serve(sandbox), mode="legacy", **options) as client:
+        error = await Caller(client).error(
+            "delete_connector", connector_id="solid_anchor", confirm=True
+        )
+
+    assert error["code"] == "not_approved"
+
+
+async def test_names_are_not_completed_where_a_policy_might_hide_them(
+    sandbox: Sandbox, policy: str
+) -> None:
+    """It is applied to calls, and completions are none."""
+    async with Client(serve(sandbox, policy=policy)) as client:
+        answer = await client.complete(
+            PromptReference(name="find_and_fix"), {"name": "connector", "value": "pg"}
+        )
+
+    assert answer.completion.values == []
+    assert not sandbox.requests
+
+
+async def test_what_changed_nothing_is_no_change_and_what_failed_is_no_success(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Dry runs are not recorded; a bulk run is recorded as it ended."""
+    file = tmp_path / "audit.jsonl"
+    pause = {"action": "pause", "connector_ids": ["solid_anchor", "brisk_lantern"]}
+    async with Client(serve(sandbox, audit_file=str(file))) as client:
+        caller = Caller(client)
+        dry = await caller.ok("bulk_update", **pause)
+        await caller.ok("update_connector", connector_id="solid_anchor", paused=True, dry_run=True)
+        assert lines_of(file) == []
+        sandbox.fail(Fault(method="PATCH", status=403, times=9))
+        await caller.ok("bulk_update", **dry["dry_run"]["next_call"]["arguments"])
+        sandbox.clear_faults()
+        sandbox.fail(Fault(method="PATCH", status=403))
+        dry = await caller.ok("bulk_update", **pause)
+        await caller.ok("bulk_update", **dry["dry_run"]["next_call"]["arguments"])
+
+    done = [line["outcome"] for line in lines_of(file) if line["phase"] == "done"]
+    assert done == ["failed", "partial"]

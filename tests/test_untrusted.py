@@ -259,3 +259,24 @@ def test_a_text_that_is_nearly_a_credential_is_read_at_once(secret: str) -> None
 
     assert time.process_time() - started < 2
     assert hide(f"<{secret}>", frozenset({secret})) == f"<{REDACTED}>"
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["x" * 200_000, "\n".join(f"line{n:04}-{'k' * 60}" for n in range(1_000)), "\\u0041" * 100],
+)
+def test_a_large_credential_is_hidden_and_takes_no_time(secret: str) -> None:
+    """As it is, as JSON and as URLs write it; a model can give one of any size."""
+    started = time.process_time()
+    for form in (secret, json.dumps(secret)[1:-1], quote(secret, safe="")):
+        assert hide(f"<{form}>", frozenset({secret})) == f"<{REDACTED}>"
+
+    assert time.process_time() - started < 3
+
+
+def test_of_many_credentials_the_short_ones_are_sought_in_every_way() -> None:
+    """What does not fit is sought as it is."""
+    secrets = frozenset({"hunter-22", *(f"{n:03}-{'x' * 60}" for n in range(100))})
+
+    assert hide("h\\u0075nter-22", secrets) == REDACTED
+    assert hide(f"a {'099-' + 'x' * 60} b", secrets) == f"a {REDACTED} b"

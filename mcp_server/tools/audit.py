@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeGuard
 
 from anyio.to_thread import run_sync
 from mcp.server.mcpserver import Resolve
@@ -27,7 +27,7 @@ from mcp_server.toolkit import (
 from mcp_server.tools.advanced import toolset
 from mcp_server.tools.paging import bad_cursor
 from mcp_server.undoing import Again, Repeat
-from mcp_server.untrusted import clean, clean_name
+from mcp_server.untrusted import clean, clean_name, told_briefly
 
 LONGEST_VALUE: Final = 120
 
@@ -149,8 +149,8 @@ async def plan_undo(change_id: ChangeId, records: Records) -> UndoPlan:
                 connector_id=clean_name(str(entry.get("connector_id", ""))),
                 name=clean_name(str(entry["name"])) if entry.get("name") else None,
             ),
-            effect=f"{entry['tool']} of {entry.get('at', 'an unknown time')} would be taken back by"
-            f" {call.tool} with {clean(str(call.arguments), 600)}.",
+            effect=f"{clean_name(str(entry.get('tool')))} of {clean_name(str(entry.get('at')))} would be taken back by"
+            f" {call.tool} with {told_briefly(call.arguments)}.",
             lost="What was changed since in the same settings.",
             undo="undo_change of this undo.",
         ),
@@ -175,16 +175,33 @@ def _call_of(change_id: str, found: Found | None, records: Journal) -> Repeat:
         problem = f"was taken back already, by {found.undone_by}"
     elif not found.is_done or found.entry.get("outcome") != "ok":
         problem = "did not end well, so there may be nothing to take back"
-    elif not isinstance(undo, dict) or not {"tool", "arguments"} <= undo.keys():
+    elif not _is_plain(undo):
         why = clean(str(found.entry.get("no_undo", "")), LONGEST_VALUE)
         problem = f"cannot be taken back{f': {why}' if why else ''}"
     else:
-        return Repeat(tool=str(undo["tool"]), arguments=dict(undo["arguments"]))
+        return Repeat(tool=undo["tool"], arguments=undo["arguments"])
     raise ToolFailure(
         "conflict",
         f"The change {change_id} {problem}",
         hint="See get_audit_log for what was done, and get_connector for how it is now.",
     )
+
+
+TAKE_BACK: Final = frozenset(
+    {"pause_connector", "resume_connector", "set_sync_frequency"}
+    | {"update_connector", "update_schema_config"}
+)
+"""What takes a change back. Whoever can write the file could name anything."""
+NOT_FROM_THE_FILE: Final = frozenset({"confirm", "dry_run", "preview_token"})
+"""Decisions, which are the caller's."""
+
+
+def _is_plain(undo: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether an entry holds a call that this server would have written."""
+    if not isinstance(undo, dict) or undo.get("tool") not in TAKE_BACK:
+        return False
+    given = undo.get("arguments")
+    return isinstance(given, dict) and not NOT_FROM_THE_FILE & given.keys()
 
 
 class Undone(Result):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 from mcp.server.mcpserver import Resolve
 from pydantic import Field
+from typing_extensions import override
 
 from mcp_server.fivetran.models import Connection
 from mcp_server.toolkit import (
@@ -255,6 +256,14 @@ class BulkAnswer(Result):
         default=None, description="An earlier run whose answer nobody got. It is told once."
     )
     more_interrupted: int | None = Field(default=None, description="Told by the next calls.")
+
+    @property
+    @override
+    def recorded_as(self) -> str:
+        """Say whether all was done, some or none."""
+        if self.run is None or not (self.run.failed or self.run.not_attempted):
+            return "ok"
+        return "partial" if self.run.succeeded else "failed"
 
 
 @toolset.tool(title="Update many connectors", effect=Effect.WRITE)

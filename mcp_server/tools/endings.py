@@ -121,7 +121,7 @@ def _judge(
     found = _find(baseline, syncs or ())
     if found is not None and _is_over(found):
         return _from_history(baseline, connection, found, now)
-    running, behind = _runs(connection), baseline.kind == "behind"
+    running, behind = _runs(connection), baseline.kind in {"behind", "restarted"}
     moved = baseline.is_new(last_end(connection))
     if running and (not moved or found is not None or (behind and syncs is None)):
         return Verdict(outcome="running")
@@ -196,13 +196,16 @@ def _from_times(baseline: Baseline, connection: Connection) -> Verdict:
         for end in (connection.succeeded_at, connection.failed_at)
         if baseline.is_new(end) and end
     )
-    behind = baseline.kind == "behind"
+    behind = baseline.kind in {"behind", "restarted"}
     ended = ends[-1] if behind else ends[0]
+    doubt = "This may have been the sync that ran before." if behind else None
+    if doubt is None and len(ends) > 1:
+        doubt = "Several syncs ended since: without a history it is not sure which was this one."
     return Verdict(
         outcome="succeeded" if ended == connection.succeeded_at else "failed",
         ended=ended,
         later=None if ended == ends[-1] else _result_at(connection, ends[-1]),
-        doubt="This may have been the sync that ran before." if behind else None,
+        doubt=doubt,
     )
 
 

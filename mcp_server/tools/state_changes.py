@@ -1,6 +1,7 @@
 """The tool that replaces the state of a Function or Connector SDK connector."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
@@ -12,6 +13,7 @@ from pydantic import Field
 from mcp_server.fivetran import Fivetran as Client
 from mcp_server.fivetran.errors import FivetranError, InvalidRequestError, OutcomeUnknownError
 from mcp_server.fivetran.models import ConnectionDetails
+from mcp_server.fivetran.transport import within
 from mcp_server.toolkit import (
     Confirm,
     ConnectorId,
@@ -230,7 +232,7 @@ class _Replacement:
 
         Once it is paused, a caller that goes away does not stop it: it would stay paused unseen.
         """
-        with anyio.CancelScope(shield=True):
+        with anyio.CancelScope(shield=True), within(math.inf):
             await self._pause()
             await self._stop()
             old = await self._read()

@@ -208,3 +208,42 @@ async def test_a_client_that_can_be_asked_is_asked_for_the_undo(
 
     assert answer["tool"] == "resume_connector"
     assert sandbox.connections["solid_anchor"]["paused"] is False
+
+
+FORGED: dict[str, Any] = {
+    "another tool": {
+        "tool": "delete_connector",
+        "arguments": {"connector_id": "solid_anchor", "confirm": True},
+    },
+    "a decision": {
+        "tool": "update_schema_config",
+        "arguments": {"connector_id": "solid_anchor", "confirm": True},
+    },
+    "itself": {"tool": "undo_change", "arguments": {"change_id": "0123456789ab"}},
+    "no arguments": {"tool": "pause_connector", "arguments": ["solid_anchor"]},
+    "no call": ["pause_connector"],
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+@pytest.mark.parametrize("key", [None, "k" * 32])
+async def test_a_line_that_somebody_else_wrote_is_not_carried_out(
+    name: str, key: str | None, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Only what this server would have written; with a key, only what it did write."""
+    file = tmp_path / "audit.jsonl"
+    async with Client(serve(sandbox, audit_file=str(file), audit_key=key)) as client:
+        caller = Caller(client)
+        await caller.ok("pause_connector", connector_id="solid_anchor")
+        line = json.loads(file.read_text(encoding="utf-8").splitlines()[-1])
+        forged = {**line, "id": "0123456789ab", "undo": FORGED[name]}
+        if name == "itself":
+            del forged["tool"]
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(forged, separators=(",", ":")) + "\n")
+        sent = len(changes(sandbox))
+
+        error = await caller.error("undo_change", change_id="0123456789ab", confirm=True)
+
+        assert error["code"] == ("not_found" if key else "conflict")
+        assert len(changes(sandbox)) == sent
