@@ -289,3 +289,23 @@ def test_the_history_is_asked_for_the_time_in_which_the_sync_began(
 ) -> None:
     """Never for more than seven days, which the API refuses, nor from a later to an earlier time."""
     assert span(baseline, at(now)) == (at(start), at(end))
+
+
+def test_a_forced_sync_is_not_taken_for_the_one_it_stopped() -> None:
+    """Without a history: the old one may have ended well just before; the new one runs."""
+    look = connector("syncing", succeeded=1)
+
+    assert verdict(look, None, 10, known("restarted")).outcome == "running"
+    ended = verdict(connector(succeeded=1, failed=600), None, 700, known("restarted"))
+    assert ended.outcome == "failed"
+    assert ended.doubt
+
+
+def test_of_several_ends_without_a_history_none_is_sure() -> None:
+    """Each time shows only the last of its kind."""
+    told = verdict(connector(succeeded=130, failed=200), None, 210)
+
+    assert told.outcome == "succeeded"
+    assert told.doubt
+    assert "Several" in told.doubt
+    assert verdict(connector(succeeded=9), None, 10).doubt is None
