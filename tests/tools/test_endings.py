@@ -296,7 +296,8 @@ def test_a_forced_sync_is_not_taken_for_the_one_it_stopped() -> None:
     look = connector("syncing", succeeded=1)
 
     assert verdict(look, None, 10, known("restarted")).outcome == "running"
-    ended = verdict(connector(succeeded=1, failed=600), None, 700, known("restarted"))
+    settled = known("restarted", stopped=at(600))
+    ended = verdict(connector(succeeded=1, failed=600), None, 700, settled)
     assert ended.outcome == "failed"
     assert ended.doubt
 
