@@ -5,11 +5,12 @@ from typing import Any
 
 import anyio
 import pytest
+from mcp import Client
 
 from mcp_server.sandbox import Fault, Sandbox
 from mcp_server.tools import state_changes
 from mcp_server.tools.state import STATE_BUDGET
-from tests.support import Caller, Connect, changes
+from tests.support import Caller, Connect, changes, serve
 
 WEATHER = "/v1/connections/sdk_weather"
 STATE = f"{WEATHER}/state"
@@ -519,3 +520,19 @@ async def test_a_lost_connection_has_no_words_to_pass_on(caller: Caller, sandbox
 def test_the_longest_wait_exceeds_what_fivetran_itself_allows() -> None:
     """Its own limit for stopping a sync is 60 seconds."""
     assert 60 < state_changes.MOST_LOOKS * 5 <= 75
+
+
+async def test_what_was_begun_is_not_left_half_way_for_want_of_time(
+    sandbox: Sandbox, era: str
+) -> None:
+    """The time of the call is over; a connector that was paused for it is resumed all the same."""
+    server = serve(sandbox)
+    object.__setattr__(server._gate, "call_seconds", 0.6)  # noqa: SLF001 -- nobody waits two minutes
+    states(sandbox, OLD)
+    body = {"data": {"state": OLD}}
+    sandbox.fail(Fault(method="GET", path=STATE, status=200, body=body, delay=1.0))
+    async with Client(server, mode=era) as client:
+        await put(Caller(client))
+
+    assert changes(sandbox) == DONE
+    assert sandbox.connections["sdk_weather"]["paused"] is False
