@@ -320,3 +320,16 @@ def test_a_token_does_not_show_its_key() -> None:
     assert not Tokens().check(token, "t", {"a": 1}, preview, now)
     assert not tokens.check(token, "u", {"a": 1}, preview, now)
     assert "kkk" not in repr(tokens) + json.dumps(token)
+
+
+async def test_an_approval_that_was_used_in_between_is_none(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that come at the same moment one is let in."""
+    monkeypatch.setattr(Approved, "use", lambda *_, **__: False)
+    async with connected(sandbox, "auto", YES, "auto") as caller:
+        error = await caller.error("delete_connector", **DELETE)
+
+    assert error["code"] == "not_approved"
+    assert "used before" in error["message"]
+    assert sent_of(sandbox) == []

@@ -13,6 +13,7 @@ from mcp_server.policy import Mode
 from mcp_server.sandbox import Sandbox
 from mcp_server.server import all_specs, build_server, http_client
 from mcp_server.settings import load_settings
+from mcp_server.telemetry import Prometheus
 from tests.support import Connect, serve
 
 
@@ -107,3 +108,16 @@ def test_a_clock_can_be_left_out() -> None:
     settings: Any = load_settings(api_key="k", api_secret="s")
 
     assert build_server(settings).name == "fivetran"
+
+
+async def test_a_server_for_http_counts_and_knows_what_is_left(sandbox: Sandbox) -> None:
+    """Of the account whose client is open; before that there is nothing to tell."""
+    server = serve(sandbox, http="127.0.0.1:0")
+    assert isinstance(server.metrics, Prometheus)
+    assert b'kind="all"' not in server.metrics.page()[0]
+    async with Client(server) as client:
+        await client.call_tool("list_groups", {})
+        page = server.metrics.page()[0].decode()
+
+    assert 'rate_budget_left{kind="all",window_seconds="3600"} 19999.0' in page
+    assert 'tool="list_groups"' in page

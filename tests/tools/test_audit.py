@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from mcp import Client
+from mcp_types import ElicitResult
 
 from mcp_server.sandbox import Fault, Sandbox
 from tests.support import Caller, Connect, changes, serve
@@ -247,3 +248,30 @@ async def test_a_line_that_somebody_else_wrote_is_not_carried_out(
 
         assert error["code"] == ("not_found" if key else "conflict")
         assert len(changes(sandbox)) == sent
+
+
+async def test_an_undo_whose_call_asks_the_person_is_left_to_that_call(
+    sandbox: Sandbox, tmp_path: Path, era: str
+) -> None:
+    """On 2026-07-28 a question is an answer, which cannot be given from inside another call."""
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        '[[rules]]\nname = "ask"\ntools = ["resume_connector"]\nverdict = "confirm"\n',
+        encoding="utf-8",
+    )
+
+    async def reply(*_: Any) -> Any:
+        return ElicitResult(action="accept", content={"approve": True})
+
+    options: Any = {"elicitation_callback": reply}
+    async with Client(serve(sandbox, policy=str(policy)), mode=era, **options) as client:
+        caller = Caller(client)
+        await caller.ok("pause_connector", connector_id="solid_anchor")
+        change = await newest(caller)
+        if era == "legacy":
+            assert await caller.ok("undo_change", change_id=change["id"], confirm=True)
+        else:
+            error = await caller.error("undo_change", change_id=change["id"], confirm=True)
+            assert error["code"] == "conflict"
+            assert "asks the person first" in error["message"]
+            assert "resume_connector" in error["hint"]
