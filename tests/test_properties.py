@@ -70,7 +70,7 @@ ANYTHING = st.recursive(
 )
 steady = settings(
     deadline=None,
-    max_examples=25,
+    max_examples=10,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -187,7 +187,7 @@ FORMS: list[Callable[[str], str]] = [
 
 
 @given(data=st.data())
-@settings(steady, max_examples=150)
+@settings(steady, max_examples=60)
 async def test_a_secret_comes_out_nowhere_however_it_went_in_or_comes_back(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -300,7 +300,7 @@ FORBID_ALL = '[[rules]]\nname = "all"\neffects = ["write", "destructive"]\nverdi
 
 
 @given(data=st.data())
-@settings(steady, max_examples=200)
+@settings(steady, max_examples=80)
 async def test_no_mode_policy_or_argument_lets_a_change_through_that_may_not_be(
     data: st.DataObject, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
