@@ -10,9 +10,11 @@ from pydantic import ValidationError
 
 from mcp_server.contract import FEW_LEFT
 from mcp_server.toolkit import Preview, Result, Target, ToolFailure
-from mcp_server.untrusted import clean_name, contained, hide
+from mcp_server.untrusted import clean_name, contained, hide, secrets_in
 
 MOST_PROBLEMS: Final = 10
+LONGEST_REPEAT: Final = 1500
+"""Bytes of arguments up to which a preview writes out the call that confirms it."""
 MOST_BYTES: Final = 100_000
 """Bytes of an answer, some 25,000 tokens: hosts cut off larger ones, wherever that is."""
 LONGEST: Final = (6_000, 400, 80)
@@ -152,4 +154,25 @@ def unknown_tool(name: str, names: Sequence[str]) -> ToolFailure:
         "unknown_tool",
         "There is no tool of this name" + (f"; did you mean {near[0]}?" if near else ""),
         hint=f"The tools are: {', '.join(names)}.",
+    )
+
+
+def unconfirmed(
+    tool: str, given: Mapping[str, Any], preview: Preview, pinned: Mapping[str, Any]
+) -> ToolFailure:
+    """Show what a call would do, and the call that confirms it; `pinned` are its further arguments."""
+    added = {**pinned, "confirm": True}
+    call: Any = {**given, **added}
+    # A credential would come out redacted, and a call with it so would be wrong.
+    if len(json.dumps(call)) > LONGEST_REPEAT or secrets_in(given):
+        repeated = (f"{n}={json.dumps(v, ensure_ascii=False)}" for n, v in added.items())
+        call = f"the same as in this call, and {', '.join(repeated)}"
+    return ToolFailure(
+        "confirmation_required",
+        f"Not done yet: {tool} first shows what it would do",
+        hint="Show `preview` to the person; only if they agree, make the call in `next_call`.",
+        details={
+            "preview": preview.model_dump(mode="json", exclude_none=True),
+            "next_call": {"tool": tool, "arguments": call},
+        },
     )

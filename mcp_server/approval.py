@@ -23,7 +23,7 @@ from mcp_types import ElicitationCapability
 from mcp_types.version import is_version_at_least
 from pydantic import BaseModel, Field, ValidationError
 
-from mcp_server.toolkit import Preview, Target
+from mcp_server.toolkit import Preview, Target, ToolFailure
 from mcp_server.untrusted import clean
 
 MODERN: Final = "2026-07-28"
@@ -64,6 +64,35 @@ class Answer(StrEnum):
     CANCELLED = "cancelled"
     TIMED_OUT = "timed_out"
     UNREADABLE = "unreadable"
+
+
+def nobody_to_ask(tool: str, ruled: str | None) -> ToolFailure:
+    """Say that a person is needed and cannot be asked; `ruled` is what the policy says of it."""
+    return ToolFailure(
+        "not_approved",
+        f"{tool} was refused and nothing was changed: a person must approve it, and this client"
+        f" cannot ask one{f'. {ruled}' if ruled else ''}",
+        hint="Tell the person: it can be done with a client that supports elicitation, or in"
+        " Fivetran's dashboard. No argument changes it.",
+    )
+
+
+def not_approved(tool: str, why: str) -> ToolFailure:
+    """Say that a call was not approved, so nothing was changed."""
+    return ToolFailure(
+        "not_approved",
+        f"Nothing was changed by {tool}: {why}",
+        hint="Do not try again by yourself; ask the person what they want.",
+    )
+
+
+ENDINGS: Final = {
+    Answer.DECLINED: "the person declined",
+    Answer.CANCELLED: "the person closed the question without an answer",
+    Answer.TIMED_OUT: "nobody answered the question in time",
+    Answer.UNREADABLE: "the client's answer to the question cannot be read",
+}
+"""Why a call is not carried out, by how its question ended."""
 
 
 def can_ask(ctx: Context[Any, Any]) -> bool:

@@ -6,7 +6,6 @@ failure as text and structure. One line of log for each call.
 """
 
 import inspect
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
@@ -26,8 +25,15 @@ from pydantic import Field, InstanceOf, ValidationError
 from typing_extensions import override
 
 from mcp_server import failures
-from mcp_server.answers import answer, answer_failure, unknown_tool, wrong_arguments
+from mcp_server.answers import (
+    answer,
+    answer_failure,
+    unconfirmed,
+    unknown_tool,
+    wrong_arguments,
+)
 from mcp_server.approval import (
+    ENDINGS,
     Answer,
     Approval,
     Approvals,
@@ -38,6 +44,8 @@ from mcp_server.approval import (
     can_ask,
     is_live,
     is_modern,
+    nobody_to_ask,
+    not_approved,
     question_of,
 )
 from mcp_server.auth import AuthConfig, caller_mode, caller_name
@@ -59,10 +67,10 @@ from mcp_server.telemetry import Metrics
 from mcp_server.toolkit import (
     Effect,
     Plan,
-    Preview,
     Result,
     Spec,
     ToolFailure,
+    plain,
 )
 from mcp_server.undoing import UNDO_OF
 from mcp_server.untrusted import hide, secrets_in
@@ -73,8 +81,6 @@ _log = structlog.stdlib.get_logger("mcp_server.gate")
 CALL_SECONDS: Final = 120.0
 LONGEST_QUESTION: Final = 6_000
 LONGEST_ID: Final = 64
-LONGEST_REPEAT: Final = 1500
-"""Bytes of arguments up to which a preview writes out the call that confirms it."""
 
 
 ASKED: Final[ContextVar[tuple[str, int]]] = ContextVar("asked")
@@ -146,15 +152,6 @@ class Gate:
                 hint="Tell the person: whoever gives out access can grant it. No argument changes it.",
             )
 
-    def _unoffered(self, name: str, specs: Sequence[Spec]) -> ToolFailure:
-        spec = next((spec for spec in specs if spec.name == name), None)
-        try:
-            if spec is not None:
-                self.pass_tool(spec)
-        except ToolFailure as refusal:
-            return refusal
-        return unknown_tool(name, [spec.name for spec in specs if self.offers_caller(spec)])
-
     def pass_plan(self, spec: Spec, arguments: Mapping[str, Any], plan: Plan) -> None:
         """Let a planned call pass, if nothing in it is destructive or if that is confirmed.
 
@@ -169,7 +166,7 @@ class Gate:
         shown = all(arguments.get(name) == value for name, value in plan.pinned.items())
         usual = {n: each.default for n, each in inspect.signature(spec.fn).parameters.items()}
         given = {
-            name: _plain(value)
+            name: plain(value)
             for name, value in arguments.items()
             if name not in {"confirm", TOKEN} and value is not None and value != usual.get(name)
         }
@@ -180,7 +177,7 @@ class Gate:
             shown = shown and self.tokens.check(token, spec.name, act, plan.preview, now)
             pinned[TOKEN] = self.tokens.give(spec.name, act, plan.preview, now)
         if arguments["confirm"] is not True or not shown:
-            raise _unconfirmed(spec.name, given, plan.preview, pinned)
+            raise unconfirmed(spec.name, given, plan.preview, pinned)
 
     async def ask(
         self, spec: Spec, arguments: Mapping[str, Any], plan: Plan | None, ctx: Context[Any, Any]
@@ -188,8 +185,7 @@ class Gate:
         """Apply the policy, then ask the person where one is needed; the SDK carries a question on.
 
         Raises:
-            ToolFailure: As `pass_plan`; or the policy forbids it, nobody can be asked, or the
-                approval was used before.
+            ToolFailure: As `pass_plan`; or the policy forbids it, or nobody can be asked.
         """
         ruled = await self._ruled(spec, arguments, plan, ctx)
         if plan is not None:
@@ -199,14 +195,14 @@ class Gate:
             return Answer.NOT_ASKED
         if not can_ask(ctx):
             if ruled is not None or self.approvals is Approvals.HUMAN:
-                raise _nobody_to_ask(spec.name, ruled)
+                raise nobody_to_ask(spec.name, ruled)
             return Answer.NOT_ASKED
         question = question_of(spec.title, preview or preview_of(spec, arguments), ruled)
         # On 2026-07-28 the question is part of an answer, and the gate hides nothing in those.
-        plain = {name: _plain(value) for name, value in arguments.items()}
-        question = hide(question, secrets_in(plain) | self.vault.known())
+        given = {name: plain(value) for name, value in arguments.items()}
+        question = hide(question, secrets_in(given) | self.vault.known())
         if len(question) > LONGEST_QUESTION:
-            raise _not_approved(
+            raise not_approved(
                 spec.name, "it takes more words than a question to a person may have"
             )
         if not is_modern(ctx):
@@ -251,67 +247,19 @@ class Gate:
 
     async def refuse_offer(self, name: str, specs: Sequence[Spec]) -> CallToolResult:
         """Answer a call of a tool that is not offered, or does not exist; record it if it is one."""
-        failure = self._unoffered(name, specs)
         spec = next((spec for spec in specs if spec.name == name), None)
+        failure = unknown_tool(name, [spec.name for spec in specs if self.offers_caller(spec)])
+        try:
+            if spec is not None:
+                self.pass_tool(spec)
+        except ToolFailure as refusal:
+            failure = refusal
         _log.info("tool_refused", tool=spec.name if spec else None, outcome=failure.code)
         self.metrics.refusal(failure.code)
         if spec and spec.effect is not Effect.READ:
             record = Record(tool=spec.name, effect=str(spec.effect), principal=caller_name())
             await refused(self.journal, record, failure)
         return answer_failure(failure)
-
-
-def _nobody_to_ask(tool: str, ruled: str | None) -> ToolFailure:
-    return ToolFailure(
-        "not_approved",
-        f"{tool} was refused and nothing was changed: a person must approve it, and this client"
-        f" cannot ask one{f'. {ruled}' if ruled else ''}",
-        hint="Tell the person: it can be done with a client that supports elicitation, or in"
-        " Fivetran's dashboard. No argument changes it.",
-    )
-
-
-def _not_approved(tool: str, why: str) -> ToolFailure:
-    return ToolFailure(
-        "not_approved",
-        f"Nothing was changed by {tool}: {why}",
-        hint="Do not try again by yourself; ask the person what they want.",
-    )
-
-
-_ENDINGS: Final = {
-    Answer.DECLINED: "the person declined",
-    Answer.CANCELLED: "the person closed the question without an answer",
-    Answer.TIMED_OUT: "nobody answered the question in time",
-    Answer.UNREADABLE: "the client's answer to the question cannot be read",
-}
-
-
-def _unconfirmed(
-    tool: str, given: Mapping[str, Any], preview: Preview, pinned: Mapping[str, Any]
-) -> ToolFailure:
-    added = {**pinned, "confirm": True}
-    call: Any = {**given, **added}
-    # A credential would come out redacted, and a call with it so would be wrong.
-    if len(json.dumps(call)) > LONGEST_REPEAT or secrets_in(given):
-        repeated = (f"{n}={json.dumps(v, ensure_ascii=False)}" for n, v in added.items())
-        call = f"the same as in this call, and {', '.join(repeated)}"
-    return ToolFailure(
-        "confirmation_required",
-        f"Not done yet: {tool} first shows what it would do",
-        hint="Show `preview` to the person; only if they agree, make the call in `next_call`.",
-        details={
-            "preview": preview.model_dump(mode="json", exclude_none=True),
-            "next_call": {"tool": tool, "arguments": call},
-        },
-    )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    dump = getattr(value, "model_dump", None)
-    return dump(mode="json", exclude_unset=True) if dump else value
 
 
 class GatedTool(Tool):
@@ -356,8 +304,8 @@ class GatedTool(Tool):
         """Go on if the person did not say no, with all the time that a call has."""
         given = {name: kwargs[name] for name in accepted(self)}
         said = answer_of(answer)
-        if said in _ENDINGS:
-            raise _not_approved(self.name, _ENDINGS[said])
+        if said in ENDINGS:
+            raise not_approved(self.name, ENDINGS[said])
         kwargs.pop(TOKEN, None)
         with within(self.gate.call_seconds):
             return await self._carry_out(answer, given, kwargs)
@@ -371,12 +319,10 @@ class GatedTool(Tool):
         if said is Answer.APPROVED and not is_live(answer):
             question, times = ASKED.get()
             if not self.gate.approved.use(question, self.gate.now(), times=times):
-                raise _not_approved(self.name, "this approval was used before")
+                raise not_approved(self.name, "this approval was used before")
         elif plan and said is Answer.APPROVED:
             plan = kwargs["plan"] = await self._again(given, kwargs)
-        if self.spec.effect is Effect.READ:
-            return await self.spec.fn(**kwargs)
-        if is_idle(self.name, given, plan):
+        if self.spec.effect is Effect.READ or is_idle(given, plan):
             return await self.spec.fn(**kwargs)
         record = with_plan(RECORD.get(), plan, approved=said is Answer.APPROVED)
         self.gate.count_resync(self.name)
@@ -407,7 +353,8 @@ class GatedTool(Tool):
     ) -> Any:
         """Run a call to its answer: a `CallToolResult` whatever happens, but for cancellation."""
         started = time.perf_counter()
-        RECORD.set(self._record(arguments, context))
+        record = self._record(arguments, context)
+        called = RECORD.set(record)  # a call can be made inside another
         try:
             self.gate.pass_tool(self.spec)
             with within(self.gate.call_seconds):
@@ -418,8 +365,10 @@ class GatedTool(Tool):
             failure = self._explain(error, arguments)
             self._log_call(arguments, started, failure)
             if self.spec.effect is not Effect.READ and failure.code in REFUSALS:
-                await refused(self.gate.journal, RECORD.get(), failure)
+                await refused(self.gate.journal, record, failure)
             return answer_failure(failure, self._secrets(arguments))
+        finally:
+            RECORD.reset(called)
         if isinstance(result, InputRequiredResult):
             return result
         self._log_call(arguments, started, None)
@@ -450,7 +399,7 @@ class GatedTool(Tool):
     def _explain(self, error: Exception, arguments: Mapping[str, Any]) -> ToolFailure:
         cause = error.__cause__ if isinstance(error, ToolError) else error
         if isinstance(cause, ToolError):  # the SDK's, of an answer to a question
-            return _not_approved(self.name, _ENDINGS[Answer.UNREADABLE])
+            return not_approved(self.name, ENDINGS[Answer.UNREADABLE])
         if isinstance(cause, ToolFailure):
             return cause
         if type(error) is ToolError and isinstance(cause, ValidationError):

@@ -9,7 +9,7 @@ from typing import Any, Final
 from mcp_server.fivetran import Fivetran
 from mcp_server.fivetran.models import Connection
 from mcp_server.rules import Act, Rules, Subject
-from mcp_server.toolkit import Effect, Plan, Preview, Spec
+from mcp_server.toolkit import Effect, Plan, Preview, Spec, plain
 from mcp_server.tools.creations import possible_names
 from mcp_server.untrusted import told_briefly
 
@@ -33,10 +33,9 @@ class Resyncs:
         return sum(each.date() == now.date() for each in self._begun)
 
 
-def is_idle(tool: str, arguments: Mapping[str, Any], plan: Plan | None) -> bool:
+def is_idle(arguments: Mapping[str, Any], plan: Plan | None) -> bool:
     """Whether a call of a tool that changes something changes nothing."""
-    nobody = tool == "bulk_update" and plan is not None and not plan.concerns
-    return bool(arguments.get("dry_run")) or nobody
+    return plan.idle if plan else bool(arguments.get("dry_run"))
 
 
 async def act_of(
@@ -46,7 +45,7 @@ async def act_of(
     effect = spec.effect
     if plan is not None and plan.preview:
         effect = plan.effect
-    elif is_idle(spec.name, arguments, plan):
+    elif is_idle(arguments, plan):
         effect = Effect.READ
     if plan is not None and plan.concerns:
         subjects: Sequence[Subject] = [_subject(each) for each in plan.concerns]
@@ -87,15 +86,10 @@ def _new(arguments: Mapping[str, Any]) -> list[Subject]:
 
 def preview_of(spec: Spec, arguments: Mapping[str, Any]) -> Preview:
     """Show a call that has no preview of its own: what it does, and with what arguments."""
-    given = {name: _plain(value) for name, value in arguments.items() if value is not None}
+    given = {name: plain(value) for name, value in arguments.items() if value is not None}
     first = spec.description.split("\n\n", maxsplit=1)[0].replace("\n", " ")
     return Preview(
         effect=f"{first} Arguments: {told_briefly(given)}",
         lost="Nothing that is known of.",
         undo="See what the tool's description says.",
     )
-
-
-def _plain(value: Any) -> Any:
-    dump = getattr(value, "model_dump", None)
-    return dump(mode="json", exclude_unset=True) if dump else value

@@ -88,6 +88,9 @@ async def carried_out(
         raise
     else:
         outcome = result.recorded_as
+        act = replace(
+            act, record=replace(record, name=record.name or getattr(result, "name", None))
+        )
         undo = {"tool": heard[-1].tool, "arguments": heard[-1].arguments} if heard else None
         return result
     finally:

@@ -134,6 +134,8 @@ class Plan:
     """None if nothing about this call is destructive."""
     pinned: Mapping[str, Any] = field(default_factory=dict)
     """Arguments that a confirmation has to repeat, so that it is about what was shown."""
+    idle: bool = False
+    """Whether the call changes nothing: a dry run, or nothing is left to do."""
     concerns: Sequence[Connection] = ()
     """The connectors of a call on several."""
     effect: Effect = Effect.DESTRUCTIVE
@@ -191,6 +193,14 @@ class Holder(Protocol):
     def unanswered(self) -> Unanswered:
         """What became of calls that were interrupted."""
         ...
+
+
+def plain(value: Any) -> Any:
+    """Write an argument as JSON has it, without what was not given."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    dump = getattr(value, "model_dump", None)
+    return dump(mode="json", exclude_unset=True) if dump else value
 
 
 class Reporter(Protocol):

@@ -152,7 +152,7 @@ async def plan_undo(change_id: ChangeId, records: Records) -> UndoPlan:
             effect=f"{clean_name(str(entry.get('tool')))} of {clean_name(str(entry.get('at')))} would be taken back by"
             f" {call.tool} with {told_briefly(call.arguments)}.",
             lost="What was changed since in the same settings.",
-            undo="undo_change of this undo.",
+            undo=f"undo_change of the {call.tool} that this makes; get_audit_log has its id.",
         ),
     )
 

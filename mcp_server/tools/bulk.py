@@ -116,7 +116,7 @@ async def plan_bulk(
             " them are meant.",
         )
     if dry_run or not targets.change:
-        return BulkPlan(targets=targets, selector=selector, nobody=nobody, preview=None)
+        return BulkPlan(targets=targets, selector=selector, nobody=nobody, preview=None, idle=True)
     return BulkPlan(
         targets=targets,
         selector=selector,

@@ -275,3 +275,21 @@ async def test_an_undo_whose_call_asks_the_person_is_left_to_that_call(
             assert error["code"] == "conflict"
             assert "asks the person first" in error["message"]
             assert "resume_connector" in error["hint"]
+
+
+async def test_an_undo_is_taken_back_through_the_call_that_it_made(
+    kept: Caller, sandbox: Sandbox
+) -> None:
+    """As its preview says; and the record names the connector of each."""
+    await kept.ok("pause_connector", connector_id="solid_anchor")
+    change = await newest(kept)
+    assert change["name"] == "pg_billing"
+    shown = await kept.error("undo_change", change_id=change["id"])
+    assert "undo_change of the resume_connector" in shown["preview"]["undo"]
+    await kept.ok("undo_change", change_id=change["id"], confirm=True)
+    entries = (await kept.ok("get_audit_log", tool_name="resume_connector"))["entries"]
+
+    await kept.ok("undo_change", change_id=entries[0]["id"], confirm=True)
+
+    assert entries[0]["undo_of"] == change["id"]
+    assert sandbox.connections["solid_anchor"]["paused"] is True
