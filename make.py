@@ -56,9 +56,10 @@ def demo() -> None:
 
 
 def test() -> None:
-    """Run all tests and demand full branch coverage."""
+    """Run all tests, on every processor, and demand full branch coverage."""
     run(PYTHON, "-m", "coverage", "erase")
-    run(PYTHON, "-m", "coverage", "run", "-m", "pytest", *sys.argv[2:])
+    spread = ["--numprocesses", "auto", "--dist", "worksteal"]
+    run(PYTHON, "-m", "coverage", "run", "-m", "pytest", *spread, *sys.argv[2:])
     run(PYTHON, "-m", "coverage", "combine", "--quiet")
     run(PYTHON, "-m", "coverage", "report")
 

@@ -124,7 +124,7 @@ def read(path: Path, *, tools: frozenset[str]) -> PolicyFile:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise RulesError(f"The policy file {quoted(str(path))} cannot be read: {why}\n") from None
+        raise RulesError(f'The policy file "{path}" cannot be read: {why}\n') from None
     return parse(text, tools=tools, name=str(path))
 
 

@@ -245,11 +245,11 @@ def test_a_file_is_read_with_the_mark_that_some_editors_write(tmp_path: Path) ->
 
 
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
-    """With its name."""
+    """With its whole path, however long."""
     latin = tmp_path / "latin.toml"
     latin.write_bytes(b"# caf\xe9")
     for path, why in (
-        (tmp_path / "none.toml", "No such file or directory"),
+        (tmp_path / f"{'long' * 50}.toml", "No such file or directory"),
         (tmp_path, "Is a directory"),
         (latin, "it is not UTF-8"),
     ):
