@@ -64,7 +64,6 @@ from mcp_server.rules_tables import (
     Rule,
     Table,
     folded,
-    quoted,
 )
 from mcp_server.untrusted import clean
 
@@ -153,7 +152,7 @@ def parse(text: str, *, tools: frozenset[str], name: str = "policy.toml") -> Pol
 
 def _all_of(name: str, problems: Sequence[str]) -> RulesError:
     listed = "".join(f"  - {problem}\n" for problem in problems)
-    return RulesError(f"The policy file {quoted(name)} is wrong:\n{listed}")
+    return RulesError(f'The policy file "{name}" is wrong:\n{listed}')
 
 
 def _syntax(message: str, text: str) -> str:
