@@ -21,6 +21,7 @@ LONGEST: Final = (6_000, 400, 80)
 """Characters of a text: fewer where the answer is too large otherwise, which takes odd names."""
 HANDLES: Final = frozenset(
     {"next_cursor", "marker", "baseline", "baselines", "digest", "preview_token"}
+    | {"snapshot", "next_call"}
 )
 """Fields that are of use only when they are whole."""
 

@@ -68,6 +68,15 @@ _MEANINGS: Final[tuple[tuple[type[errors.FivetranError], str, str, str], ...]] =
         ),
     ),
     (
+        errors.TooLargeError,
+        "answer_too_large",
+        "Fivetran's answer is larger than this server reads (10 MiB)",
+        (
+            "Trying again will not help. Of a connector with so many tables, get_table_columns still"
+            " reads one table."
+        ),
+    ),
+    (
         errors.BadAnswerError,
         "upstream_error",
         "What came back is not an answer of Fivetran's API",

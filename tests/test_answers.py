@@ -14,6 +14,7 @@ class Rows(Result):
 
     rows: list[dict[str, str]]
     next_cursor: str | None = None
+    snapshot: dict[str, str] | None = None
 
 
 def size_of(result: Any) -> int:
@@ -23,7 +24,10 @@ def size_of(result: Any) -> int:
 
 def test_texts_get_shorter_until_an_answer_fits_and_handles_stay_whole() -> None:
     """By characters, which are counted; a cursor that was cut would lead nowhere."""
-    rows = Rows(rows=[{"name": "n" * 5_000} for _ in range(100)], next_cursor="c" * 1_900)
+    kept = {"table": "t" * 1_000}
+    rows = Rows(
+        rows=[{"name": "n" * 5_000} for _ in range(100)], next_cursor="c" * 1_900, snapshot=kept
+    )
 
     told = answer(rows, reads=True)
 
@@ -31,6 +35,7 @@ def test_texts_get_shorter_until_an_answer_fits_and_handles_stay_whole() -> None
     assert size_of(told) <= MOST_BYTES
     assert told.structured_content
     assert told.structured_content["next_cursor"] == "c" * 1_900
+    assert told.structured_content["snapshot"] == kept
     assert told.structured_content["rows"][0]["name"].endswith("more characters]")
     assert json.loads(text_of(told)) == told.structured_content
     assert "next_cursor" in HANDLES

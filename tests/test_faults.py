@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -84,6 +84,11 @@ def late(step: Step) -> Fault:
 def garbage(step: Step) -> Fault:
     """Expect of an answer that cannot be one of the API's that it is not asked for again."""
     return Fault(step=step, read="upstream_error", change="outcome_unknown")
+
+
+def large(step: Step) -> Fault:
+    """Expect of an answer that has too much in it that this is said."""
+    return replace(garbage(step), read="answer_too_large")
 
 
 def busy(wait: str | None, *, tries: int) -> Fault:
@@ -178,9 +183,9 @@ FAULTS: dict[str, Fault] = {
     ),
     "endless 100 Continue": late(forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n", every=0.001)),
     # Size
-    "20 MB": garbage(body(GOOD[:-1] + b" " * 20_000_000 + b"}")),
-    "an endless body": garbage(forever(CHUNKED, chunk(b" " * 65_536))),
-    "a bomb": garbage(packed(ZEROS * 2)),
+    "20 MB": large(body(GOOD[:-1] + b" " * 20_000_000 + b"}")),
+    "an endless body": large(forever(CHUNKED, chunk(b" " * 65_536))),
+    "a bomb": large(packed(ZEROS * 2)),
     "a bomb in a bomb": garbage(packed(ZEROS, 2, "gzip, gzip")),
     "a bomb in a bomb, half admitted": garbage(packed(ZEROS, 2)),
     "an endless bomb": garbage(
@@ -189,7 +194,7 @@ FAULTS: dict[str, Fault] = {
             chunk(gzip.compress(ZEROS)),
         )
     ),
-    "a million empty objects": garbage(body(inside(b"[" + b"{}," * 1_000_000 + b"1]"))),
+    "a million empty objects": large(body(inside(b"[" + b"{}," * 1_000_000 + b"1]"))),
     "other compression": garbage(body(b"odd", Content_Encoding="br")),
     # Content
     "nothing": Fault(step=body(b""), read="upstream_error", change="ok"),

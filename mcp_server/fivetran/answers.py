@@ -37,6 +37,10 @@ class UnreadableError(Exception):
     """A body is of no use; the message says why, in words of ours."""
 
 
+class CrowdedError(UnreadableError):
+    """A body has more in it than is read."""
+
+
 _BROKEN: Final = "the answer cannot be read"
 
 
@@ -95,12 +99,13 @@ def read_json(body: bytearray) -> Any:
     """Read JSON, an empty body as an empty object.
 
     Raises:
-        ValueError: It is none, or holds what this process could not keep or write again.
+        CrowdedError: It has more in it than this process could keep.
+        ValueError: It is none, or holds a number that could not be written again.
     """
     if not body:
         return {}
     if _is_crowded(body):
-        raise ValueError("more in it than may be")
+        raise CrowdedError("the answer has more in it than is read")
     return _bounded(pydantic_core.from_json(body, allow_inf_nan=False))
 
 

@@ -78,9 +78,13 @@ class DeadlineError(NoAnswerError):
 
 
 class BadAnswerError(NoAnswerError):
-    """An answer, but not one of this API's: no JSON, too large, a redirect, another shape."""
+    """An answer, but not one of this API's: no JSON, a redirect, another shape."""
 
     retryable = False
+
+
+class TooLargeError(BadAnswerError):
+    """An answer with more in it than this client reads."""
 
 
 class OutcomeUnknownError(FivetranError):

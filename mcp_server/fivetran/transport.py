@@ -15,7 +15,7 @@ import anyio
 import httpx
 import stamina
 
-from mcp_server.fivetran.answers import GZIP, Inflater, UnreadableError, read_json
+from mcp_server.fivetran.answers import GZIP, CrowdedError, Inflater, UnreadableError, read_json
 from mcp_server.fivetran.budget import Budget
 from mcp_server.fivetran.errors import (
     BY_STATUS,
@@ -33,6 +33,7 @@ from mcp_server.fivetran.errors import (
     ReadOnlyError,
     RefusedError,
     SchemaNotReadyError,
+    TooLargeError,
     UnreachableError,
     UpstreamError,
 )
@@ -248,7 +249,8 @@ class Transport:
         except httpx.TimeoutException:
             raise _unanswered(request, DeadlineError, "Fivetran did not answer in time") from None
         except UnreadableError as error:
-            raise _unanswered(request, BadAnswerError, str(error)) from None
+            kind = TooLargeError if isinstance(error, CrowdedError) else BadAnswerError
+            raise _unanswered(request, kind, str(error)) from None
         except httpx.InvalidURL:
             # A `Location` that is no URL, which httpx reads though told not to follow it.
             raise _unanswered(request, BadAnswerError, "the answer cannot be read") from None
@@ -298,7 +300,7 @@ class Transport:
                 body += piece
                 if len(body) > most:
                     body.clear()  # the error's traceback would keep it
-                    raise UnreadableError(f"the answer is larger than {most} bytes")
+                    raise CrowdedError(f"the answer is larger than {most} bytes")
                 if len(body) > LARGE and not alone:
                     await turn.enter_async_context(self._large)
                     alone = True
@@ -322,12 +324,12 @@ def _data(request: httpx.Request, response: httpx.Response, body: bytearray) -> 
             f"{request.method} failed: an answer with status {status}, which is not followed",
             status=status,
         )
+    if not response.is_success:
+        raise _refusal(request, response, _said(body))
     try:
         envelope = read_json(body)
     except ValueError:
         envelope = None
-    if not response.is_success:
-        raise _refusal(request, response, envelope if isinstance(envelope, dict) else {})
     data = envelope
     if isinstance(envelope, dict):
         data = envelope.get("data")
@@ -336,6 +338,15 @@ def _data(request: httpx.Request, response: httpx.Response, body: bytearray) -> 
     if not isinstance(data, dict):
         raise _unanswered(request, BadAnswerError, "the answer is not what the API documents")
     return data
+
+
+def _said(body: bytearray) -> dict[str, Any]:
+    """Read what a refusal says; its status says enough if that is nothing."""
+    try:
+        envelope = read_json(body)
+    except (ValueError, CrowdedError):
+        return {}
+    return envelope if isinstance(envelope, dict) else {}
 
 
 def _refusal(

@@ -505,7 +505,7 @@ async def test_a_failed_request_gives_its_turn_back(
 
 @pytest.mark.parametrize(
     ("method", "kind"),
-    [("GET", errors.BadAnswerError), *((each, errors.OutcomeUnknownError) for each in CHANGES)],
+    [("GET", errors.TooLargeError), *((each, errors.OutcomeUnknownError) for each in CHANGES)],
 )
 async def test_an_answer_that_is_too_large_is_not_read_on(
     http: httpx.AsyncClient, far: "Far", method: str, kind: type[errors.FivetranError]
@@ -714,7 +714,16 @@ async def test_an_answer_may_not_have_too_much_in_it(
         assert await transport.get("things")
         return
     raised = await failure(transport, "GET")
-    assert type(raised) is errors.BadAnswerError
+    assert type(raised) is errors.TooLargeError
+
+
+async def test_a_refusal_with_too_much_in_it_is_known_by_its_status(
+    transport: Transport, far: "Far"
+) -> None:
+    """Which must not get lost."""
+    far.answers(httpx.Response(404, content=b"[" + b"{}," * (MOST_OBJECTS + 1) + b"1]"))
+
+    assert type(await failure(transport, "GET")) is errors.NotFoundError
 
 
 @pytest.mark.parametrize(
