@@ -1,21 +1,31 @@
 """The command line: arguments to settings, logs, server; nothing is served before all is right."""
 
 import gc
+import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typing_extensions import override
 
 from mcp_server import __version__
+from mcp_server.clients.options import config
 
 if TYPE_CHECKING:
+    from httpx import AsyncBaseTransport
+
     from mcp_server.server import FivetranServer
     from mcp_server.settings import Settings
     from mcp_server.tokens import JwtVerifier
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+app.command("config")(config)
 
 USAGE_ERROR = 2
+ON_A_SERVER = ("call", "tools", "doctor")
+"""The commands that are about a server, and so take the options that describe one."""
 
 
 def main() -> None:
@@ -93,18 +103,29 @@ def serve(  # noqa: PLR0913 -- one parameter for each option
     Credentials: FIVETRAN_API_KEY and FIVETRAN_API_SECRET; FIVETRAN_BASE_URL replaces the API's
     address, FIVETRAN_MCP_TIMEOUT the seconds for one request (90).
     """
-    if context.invoked_subcommand is None:
-        run(
-            mode=mode,
-            read_only=read_only,
-            toolsets=toolsets,
-            sandbox=sandbox,
-            approval=approval,
-            policy=policy,
-            http=http,
-            log_level=log_level,
-            log_format=log_format,
+    given = {
+        "mode": mode,
+        "read_only": read_only,
+        "toolsets": toolsets,
+        "sandbox": sandbox,
+        "approval": approval,
+        "policy": policy,
+        "http": http,
+        "log_level": log_level,
+        "log_format": log_format,
+    }
+    context.obj = {name: value for name, value in given.items() if value is not None}
+    command = context.invoked_subcommand
+    if command is None:
+        run(**context.obj)
+    elif context.obj and command not in ON_A_SERVER:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in context.obj)
+        typer.echo(
+            f"{command} is about no server, so {options} would do nothing here; see"
+            f" `mcp-server-fivetran {command} --help` for its own options.",
+            err=True,
         )
+        raise typer.Exit(USAGE_ERROR)
 
 
 @app.command()
@@ -162,30 +183,125 @@ def verify_audit(
     raise typer.Exit(0 if found.ok else 1)
 
 
+class Calls(TyperGroup):
+    """A command for each tool."""
+
+    @override
+    def list_commands(self, ctx: Any) -> list[str]:
+        from mcp_server.server import all_specs  # noqa: PLC0415 -- only this needs it
+
+        return [spec.name for spec in all_specs()]
+
+    @override
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        from mcp_server import shell  # noqa: PLC0415 -- as said above
+
+        spec = shell.spec_of(cmd_name)
+        return shell.command_of(spec, _described) if spec else None
+
+
+calls = typer.Typer(
+    cls=Calls,
+    help="Call one tool, through the same gate as every client; `call TOOL --help` has its arguments.",
+    no_args_is_help=True,
+)
+app.add_typer(calls, name="call")
+
+
+@app.command()
+def tools(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Only this one, whole.")] = None,
+    *,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also those that the mode and the toolsets leave out.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="As clients get them: what tools/list answers.")
+    ] = False,
+) -> None:
+    """List the tools that the server offers."""
+    from mcp_server import shell  # noqa: PLC0415 -- only this needs it
+
+    if every:
+        context.obj = {**context.obj, "mode": "full", "toolsets": "all", "read_only": False}
+    found = shell.listed(_described(context, keyless=True))
+    if name is not None:
+        found = [tool for tool in found if tool["name"] == name.replace("-", "_")]
+    if not found:
+        typer.echo(f"{name} is not among the tools offered; see `tools --all`.", err=True)
+        raise typer.Exit(USAGE_ERROR)
+    if as_json:
+        typer.echo(json.dumps({"tools": found}, ensure_ascii=False, indent=2))
+    elif name is None:
+        shell.show_tools({tool["name"] for tool in found})
+    else:
+        shell.show_tool(found[0]["name"])
+
+
+@app.command()
+def doctor(
+    context: typer.Context,
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One object, for scripts; ok says whether all is well.")
+    ] = False,
+) -> None:
+    """Look at settings, network, TLS, clock, credentials, rights, rate limits and stdout.
+
+    Says what to do about each; exit code 1 if something fails.
+    """
+    from mcp_server import doctor as doctors  # noqa: PLC0415 -- only this needs it
+    from mcp_server import log  # noqa: PLC0415 -- likewise
+
+    # What fails is told by the checks, in words for people.
+    log.configure("error", "console")
+    checks, secrets = doctors.examine(context.obj, _reached, _verified, command=_again(context.obj))
+    raise typer.Exit(doctors.report(checks, secrets, as_json=as_json))
+
+
+def _verified(settings: "Settings") -> "JwtVerifier | None":
+    """Build the server, and give what verifies its callers."""
+    verifier = _verifier(settings)
+    _server(settings, verifier)
+    return verifier
+
+
+def _again(given: dict[str, Any]) -> list[str]:
+    """Write the command that starts a server with these options."""
+    command = [sys.executable, "-m", "mcp_server"]
+    for name, value in given.items():
+        option = f"--{name.replace('_', '-')}"
+        command += [option] if value is True else [option, str(value)]
+    return command
+
+
+def _described(context: typer.Context, *, keyless: bool = False) -> "FivetranServer":
+    """Build the server that the options before a command describe; `keyless` if nothing is sent."""
+    from mcp_server import log  # noqa: PLC0415 -- as in run
+
+    # A failure is told as the answer; the log would say it a second time.
+    arguments = {"log_level": "error", **(context.obj or {})}
+    settings = _settings({**arguments, "sandbox": True} if keyless else arguments)
+    log.configure(settings.log_level, settings.log_format)
+    # A policy or a record that cannot be used ends this as it ends the start of a server.
+    return _ready(settings, None)
+
+
 def run(**arguments: Any) -> None:
     """Serve with these settings before those of the environment."""
     # Imported late, so that --version, --help and a wrong option answer at once.
     from mcp_server import log, telemetry  # noqa: PLC0415 -- as said above
-    from mcp_server.settings import SettingsError, load_settings, tracing_wanted  # noqa: PLC0415 -- as said above
+    from mcp_server.settings import tracing_wanted  # noqa: PLC0415 -- as said above
 
-    try:
-        settings = load_settings(**arguments)
-    except SettingsError as error:
-        typer.echo(error, err=True, nl=False)
-        raise typer.Exit(USAGE_ERROR) from None
+    settings = _settings(arguments)
     log.configure(settings.log_level, settings.log_format)
     if tracing_wanted():
         telemetry.configure_tracing()
-    from mcp_server.journal import JournalError  # noqa: PLC0415 -- as said above
-    from mcp_server.rules import RulesError  # noqa: PLC0415 -- as said above
     from mcp_server.serve import serve_http, serve_stdio  # noqa: PLC0415 -- as said above
 
     verifier = _verifier(settings)
-    try:
-        server = _server(settings, verifier)
-    except (RulesError, JournalError) as error:
-        typer.echo(str(error).rstrip(), err=True)
-        raise typer.Exit(USAGE_ERROR) from None
+    server = _ready(settings, verifier)
     gc.freeze()
     gc.enable()
     try:
@@ -204,6 +320,29 @@ def run(**arguments: Any) -> None:
         telemetry.flush()
 
 
+def _settings(arguments: dict[str, Any]) -> "Settings":
+    """Read the settings, or say everything that is wrong with them and end."""
+    from mcp_server.settings import SettingsError, load_settings  # noqa: PLC0415 -- as in run
+
+    try:
+        return load_settings(**arguments)
+    except SettingsError as error:
+        typer.echo(error, err=True, nl=False)
+        raise typer.Exit(USAGE_ERROR) from None
+
+
+def _ready(settings: "Settings", verifier: "JwtVerifier | None") -> "FivetranServer":
+    """Build the server, or say what is wrong with one of its files and end."""
+    from mcp_server.journal import JournalError  # noqa: PLC0415 -- as in run
+    from mcp_server.rules import RulesError  # noqa: PLC0415 -- as in run
+
+    try:
+        return _server(settings, verifier)
+    except (RulesError, JournalError) as error:
+        typer.echo(str(error).rstrip(), err=True)
+        raise typer.Exit(USAGE_ERROR) from None
+
+
 def _verifier(settings: "Settings") -> "JwtVerifier | None":
     """Make what verifies tokens; whoever starts a process on stdio needs none."""
     if settings.address is None or settings.auth is None:
@@ -216,8 +355,14 @@ def _verifier(settings: "Settings") -> "JwtVerifier | None":
 def _server(settings: "Settings", verifier: "JwtVerifier | None") -> "FivetranServer":
     from mcp_server.server import build_server  # noqa: PLC0415 -- as in run
 
+    own, upstream = _reached(settings)
+    return build_server(own, upstream=upstream, auth=verifier)
+
+
+def _reached(settings: "Settings") -> "tuple[Settings, AsyncBaseTransport | None]":
+    """Say what is served: the account of the key pair, over the network, or the sandbox."""
     if not settings.sandbox:
-        return build_server(settings, auth=verifier)
+        return settings, None
     # Only now: a real account has no use for them.
     from httpx import ASGITransport  # noqa: PLC0415 -- as said above
     from pydantic import SecretStr  # noqa: PLC0415 -- as said above
@@ -226,5 +371,4 @@ def _server(settings: "Settings", verifier: "JwtVerifier | None") -> "FivetranSe
 
     # Whatever real key is in the environment stays out of it.
     own = {"api_key": SecretStr(SANDBOX_KEY), "api_secret": SecretStr(SANDBOX_SECRET)}
-    upstream = ASGITransport(app=Sandbox().app)
-    return build_server(settings.model_copy(update=own), upstream=upstream, auth=verifier)
+    return settings.model_copy(update=own), ASGITransport(app=Sandbox().app)

@@ -341,6 +341,12 @@ def audit_key() -> bytes | None:
     return text.encode() or None
 
 
+def client_directories() -> dict[str, str]:
+    """Read where the system and Codex keep configurations, as far as variables say it."""
+    names = ("APPDATA", "XDG_CONFIG_HOME", "CODEX_HOME")
+    return {name: os.environ[name] for name in names if os.environ.get(name)}
+
+
 def tracing_wanted() -> bool:
     """Whether the environment names a collector of spans; the rest of its variables the SDK reads."""
     exporters = os.environ.get("OTEL_TRACES_EXPORTER", "")

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mcp_server import __version__, cli, demo, serve, telemetry
+from mcp_server.clients.known import CLIENTS
 from mcp_server.policy import Mode
 from mcp_server.sandbox import SANDBOX_SECRET
 from mcp_server.server import FivetranServer
@@ -108,6 +110,23 @@ def test_the_demo_ends_with_its_own_exit_code(code: int, monkeypatch: pytest.Mon
     monkeypatch.setattr(demo, "run_demo", lambda: code)
 
     assert runner.invoke(cli.app, ["demo"]).exit_code == code
+
+
+def test_the_configuration_of_a_client_is_printed_and_every_client_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In the help, too; the options and the variables reach it."""
+    shown = runner.invoke(cli.app, ["config", "--help"]).stdout
+    assert all(client in shown for client in CLIENTS)
+
+    monkeypatch.setenv("CODEX_HOME", str(tmp_path))
+    for variable in ("APPDATA", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    printed = runner.invoke(cli.app, ["config", "codex", "--mode", "full", "--name", "mine"])
+    assert printed.exit_code == 0
+    assert tomllib.loads(printed.stdout)["mcp_servers"]["mine"]["args"][-1] == "full"
+    assert str(tmp_path / "config.toml") in printed.stderr
+    assert runner.invoke(cli.app, ["config", "emacs"]).exit_code == 2
 
 
 @pytest.mark.parametrize(

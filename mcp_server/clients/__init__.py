@@ -1,0 +1,1 @@
+"""Configurations of MCP clients: rendered, and merged into the clients' own files."""
