@@ -71,6 +71,7 @@ def check() -> None:
     run(PYTHON, "-m", "mypy")
     run(str(BIN / "lint-imports"), "--no-logo")
     run(PYTHON, "-m", "mcp_server.catalogue", "--check")
+    run(PYTHON, "-m", "manifests.validate")
 
 
 def fix() -> None:
@@ -85,6 +86,16 @@ def bench() -> None:
     run(PYTHON, "benchmarks/bench.py")
 
 
+def dist() -> None:
+    """Build wheel, source archive and bundle, and start each where nothing else is."""
+    run(PYTHON, "-m", "manifests.dist")
+
+
+def pictures() -> None:
+    """Draw the pictures of the documentation anew."""
+    run(PYTHON, "docs/pictures/draw.py")
+
+
 TARGETS: dict[str, Callable[[], None]] = {
     "environment": lambda: None,
     "demo": demo,
@@ -92,6 +103,8 @@ TARGETS: dict[str, Callable[[], None]] = {
     "check": check,
     "fix": fix,
     "bench": bench,
+    "dist": dist,
+    "pictures": pictures,
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from mcp_server import __version__, catalogue
+from mcp_server import catalogue
 from mcp_server.contract import whole_schema
 from mcp_server.gate import GatedTool
 from mcp_server.settings import USUAL
@@ -191,9 +191,9 @@ def test_the_generated_files_are_current() -> None:
 def _copy(tmp_path: Path) -> Path:
     """Make a repository with a README and nothing generated."""
     (tmp_path / "manifests").mkdir()
-    (tmp_path / "README.md").write_text(
-        f"before\n{catalogue.BEGIN}old\n{catalogue.END}after\n", encoding="utf-8"
-    )
+    begin, end = catalogue.MARKED
+    parts = [f"{begin.format(name=n)}old\n{end.format(name=n)}" for n in ("tools", "links")]
+    (tmp_path / "README.md").write_text(f"before\n{'between'.join(parts)}after\n", encoding="utf-8")
     return tmp_path
 
 
@@ -204,7 +204,12 @@ def test_a_stale_file_is_named_with_the_command_that_accepts_it(
     assert catalogue.main(["--check"], copy) == 1
 
     told = capsys.readouterr().err
-    for name in ("README.md", "manifests/tools.json", "manifests/server.json"):
+    for name in (
+        "README.md",
+        "manifests/tools.json",
+        "manifests/server.json",
+        "manifests/mcpb/manifest.json",
+    ):
         assert f"{name} is stale. If the change is meant, accept it with: make fix" in told
     assert not (copy / "manifests" / "tools.json").exists()
 
@@ -218,13 +223,3 @@ def test_writing_makes_every_file_current_and_keeps_the_rest(copy: Path) -> None
     assert readme.startswith("before\n")
     assert readme.endswith("after\n")
     assert "| `list_connectors` |" in readme
-
-
-def test_the_registry_entry_has_the_version_and_the_name_that_the_readme_proves() -> None:
-    """The registry looks for the name in the README."""
-    entry = catalogue.registry_entry()
-
-    assert entry["version"] == __version__ == entry["packages"][0]["version"]
-    assert len(entry["description"]) <= 100
-    readme = (catalogue.ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"mcp-name: {entry['name']}" in readme
