@@ -19,6 +19,16 @@ def test_a_report_is_handed_out_once_and_only_to_who_asks_about_the_same() -> No
     assert unanswered.waiting("b", NOW) == 1
 
 
+def test_a_report_is_of_whoever_made_the_call() -> None:
+    """Others learn nothing of it."""
+    unanswered = Unanswered()
+    unanswered.of("ann").keep("a", "ann's", NOW)
+
+    assert unanswered.of("bob").take("a", NOW) is None
+    assert unanswered.take("a", NOW) is None
+    assert unanswered.of("ann").take("a", NOW) == "ann's"
+
+
 def test_reports_are_forgotten_after_an_hour() -> None:
     """By then the account tells more than they do."""
     unanswered = Unanswered()
