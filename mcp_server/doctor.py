@@ -415,9 +415,11 @@ def _judge(lines: Sequence[bytes], code: int, took: float) -> Check:
         found = f"the server ended with {code} before it listed its tools"
         return Check("stdout", "failed", found, "Start it by hand and read what it says on stderr.")
     tools = answers[LAST]["result"]["tools"]
-    tokens = len(json.dumps(tools, ensure_ascii=False, separators=(",", ":")).encode()) // 4
+    # What hosts show a model of a tool; four bytes are about a token.
+    shown_to_models = [[tool["name"], tool["description"], tool["inputSchema"]] for tool in tools]
+    size = len(json.dumps(shown_to_models, ensure_ascii=False, separators=(",", ":")).encode())
     found = (
-        f"nothing but the protocol; {len(tools)} tools, about {tokens:,} tokens, in {took:.1f} s"
+        f"nothing but the protocol; {len(tools)} tools, about {size // 4:,} tokens, in {took:.1f} s"
     )
     return Check("stdout", "ok", found)
 
