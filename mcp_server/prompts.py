@@ -240,7 +240,7 @@ def unknown_prompt(name: str, known: Sequence[str]) -> MCPError:
     return MCPError(
         INVALID_PARAMS,
         "There is no prompt of this name"
-        + (f"; did you mean {near[0]}?" if near else "")
+        + (f"; did you mean {near[0]}?" if near else ".")
         + f" The prompts are: {', '.join(known)}.",
     )
 

@@ -21,7 +21,7 @@ from mcp_server.server import all_specs
 from mcp_server.settings import TOOLSETS
 from mcp_server.toolkit import Confirm, Effect, Maybe, Plan, Preview, Result, Target, Toolset
 from mcp_server.vault import Vault
-from tests.support import HOSTILE, Caller, Clock, Connect, text_of
+from tests.support import HOSTILE, Caller, Clock, Connect, serve, text_of
 
 EVERY = frozenset({*TOOLSETS, "test"})
 SPECS = {spec.name: spec for spec in all_specs()}
@@ -323,6 +323,22 @@ async def test_the_call_that_a_preview_names_does_it(
 
     changed = {request.path for request in sandbox.requests if request.method != "GET"}
     assert any(not path.endswith("/test") for path in changed)
+
+
+@pytest.mark.parametrize("tool", DESTRUCTIVE)
+async def test_after_a_persons_yes_a_call_is_planned_anew_and_done(
+    tool: str, era: str, sandbox: Sandbox
+) -> None:
+    """Of every destructive tool, by an answer that asks for more and by a live question."""
+
+    async def yes(*_: Any) -> Any:
+        return ElicitResult(action="accept", content={"approve": True})
+
+    server = serve(sandbox, approval="human", toolsets="all")
+    async with Client(server, mode=era, elicitation_callback=yes) as client:
+        caller = Caller(client)
+        error = await caller.error(tool, **await arguments_for(tool, caller, sandbox))
+        await caller.ok(error["next_call"]["tool"], **error["next_call"]["arguments"])
 
 
 @pytest.mark.parametrize("tool", DESTRUCTIVE)

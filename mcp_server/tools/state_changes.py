@@ -175,6 +175,7 @@ async def set_connector_state(
     confirm: Confirm = False,
     *,
     fivetran: Fivetran,
+    source: SecretSource,
     plan: Annotated[StatePlan, Resolve(plan_state_change)],
 ) -> StateReplaced:
     """Replace the cursors of a Function or Connector SDK connector, pausing it meanwhile.
