@@ -91,6 +91,11 @@ def dist() -> None:
     run(PYTHON, "-m", "manifests.dist")
 
 
+def interop() -> None:
+    """Try the server with public clients and suites, which npm and pip install first."""
+    run(PYTHON, "-m", "tests.interop.run", *sys.argv[2:])
+
+
 def pictures() -> None:
     """Draw the pictures of the documentation anew."""
     run(PYTHON, "docs/pictures/draw.py")
@@ -104,6 +109,7 @@ TARGETS: dict[str, Callable[[], None]] = {
     "fix": fix,
     "bench": bench,
     "dist": dist,
+    "interop": interop,
     "pictures": pictures,
 }
 

@@ -334,8 +334,9 @@ async def test_after_a_persons_yes_a_call_is_planned_anew_and_done(
     async def yes(*_: Any) -> Any:
         return ElicitResult(action="accept", content={"approve": True})
 
+    said: Any = yes
     server = serve(sandbox, approval="human", toolsets="all")
-    async with Client(server, mode=era, elicitation_callback=yes) as client:
+    async with Client(server, mode=era, elicitation_callback=said) as client:
         caller = Caller(client)
         error = await caller.error(tool, **await arguments_for(tool, caller, sandbox))
         await caller.ok(error["next_call"]["tool"], **error["next_call"]["arguments"])
