@@ -161,7 +161,9 @@ async def _asked(settings: Settings, paths: list[str]) -> dict[str, int]:
 
 
 def _public(files: Files, settings: Settings) -> Problems:
-    """Check that all mean the same server by its public name."""
+    """Check that all mean the same server by its public name, and as many of it."""
+    if settings.replicas != files["autoscaler.yaml"]["spec"]["maxReplicas"]:
+        yield f"configmap.yaml: {VARIABLES['replicas']} is not autoscaler.yaml's maxReplicas"
     (rule,) = files["ingress.yaml"]["spec"]["rules"]
     (tls,) = files["ingress.yaml"]["spec"]["tls"]
     config = settings.auth

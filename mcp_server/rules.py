@@ -133,6 +133,23 @@ class Rules:
 
     policy: PolicyFile
 
+    def parted(self, replicas: int) -> "Rules":
+        """Give the part of one of several processes, which know nothing of each other.
+
+        Raises:
+            RulesError: A cap leaves nothing for one of them.
+        """
+        most = self.policy.caps.resyncs_per_day
+        if not most or replicas == 1:
+            return self
+        if most < replicas:
+            raise RulesError(
+                f"[caps] resyncs_per_day = {most} cannot be parted among {replicas} replicas: raise"
+                " it to at least as many, or set it to 0 (FIVETRAN_MCP_REPLICAS)\n"
+            )
+        caps = self.policy.caps.model_copy(update={"resyncs_per_day": most // replicas})
+        return Rules(self.policy.model_copy(update={"caps": caps}))
+
     def needs_subject(self, tool: str, effect: Effect) -> bool:
         """Whether a call can only be judged by what Fivetran tells of its connectors."""
         policy, changes = self.policy, effect is not Effect.READ

@@ -1,5 +1,7 @@
 """The composition root: settings in, server out. The only module that knows all others."""
 
+import hmac
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
@@ -17,7 +19,7 @@ from pydantic import AnyUrl
 from typing_extensions import override
 
 from mcp_server import __version__
-from mcp_server.approval import Approvals
+from mcp_server.approval import Approvals, Tokens
 from mcp_server.completions import Completer
 from mcp_server.fivetran import Budget, Fivetran, Transport
 from mcp_server.fivetran.budget import Share
@@ -181,6 +183,7 @@ def build_server(
         toolsets=settings.toolset_names,
         vault=vault,
         approvals=Approvals(settings.approval),
+        tokens=tokens_of(settings),
         now=now or utc_now,
         rules=policy_of(settings),
         auth=auth.config if auth else None,
@@ -199,7 +202,8 @@ def build_server(
     def open_client(opened: AsyncExitStack) -> Fivetran:
         http = http_client(settings, upstream, metrics)
         opened.push_async_callback(http.aclose)
-        budget = Budget(lambda: now().timestamp()) if now else Budget()
+        clock = (lambda: now().timestamp()) if now else time.monotonic
+        budget = Budget(clock, replicas=settings.replicas)
         transport = Transport(http, deadline=settings.timeout, budget=budget)
         return Fivetran(transport, now=now) if now else Fivetran(transport)
 
@@ -239,7 +243,8 @@ def policy_of(settings: Settings) -> Rules | None:
     """Read the operator's policy file, if there is one."""
     if settings.policy is None:
         return None
-    return load(settings.policy, tools=frozenset(spec.name for spec in all_specs()))
+    rules = load(settings.policy, tools=frozenset(spec.name for spec in all_specs()))
+    return rules.parted(settings.replicas)
 
 
 def journal_of(settings: Settings, now: Callable[[], datetime] | None) -> Journal:
@@ -253,6 +258,15 @@ def state_security(settings: Settings) -> RequestStateSecurity | None:
     if settings.state_key is None:
         return None
     return RequestStateSecurity(keys=[settings.state_key.get_secret_value().encode()])
+
+
+def tokens_of(settings: Settings) -> Tokens:
+    """Have every replica know the tokens of the others' previews."""
+    if settings.state_key is None:
+        return Tokens()
+    shared = settings.state_key.get_secret_value().encode()
+    # A key of its own: what is made with one says nothing of the other.
+    return Tokens(hmac.digest(shared, b"tokens of previews", "sha256"))
 
 
 def http_client(

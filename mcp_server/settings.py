@@ -46,6 +46,7 @@ VARIABLES: Final = {
     "hosts": "FIVETRAN_MCP_HOSTS",
     "origins": "FIVETRAN_MCP_ORIGINS",
     "state_key": "FIVETRAN_MCP_STATE_KEY",
+    "replicas": "FIVETRAN_MCP_REPLICAS",
     "timeout": "FIVETRAN_MCP_TIMEOUT",
     "log_level": "FIVETRAN_MCP_LOG_LEVEL",
     "log_format": "FIVETRAN_MCP_LOG_FORMAT",
@@ -84,6 +85,8 @@ REMEDIES: Final = {
     " commas (FIVETRAN_MCP_ORIGINS)",
     "state_key": "give the same text of at least 32 characters to all replicas"
     " (FIVETRAN_MCP_STATE_KEY)",
+    "replicas": "give how many processes share the account's limits at most, from 1 to 100"
+    " (FIVETRAN_MCP_REPLICAS)",
     "timeout": "give seconds from 1 to 600 (FIVETRAN_MCP_TIMEOUT)",
     "log_level": "use debug, info, warning or error (--log-level, FIVETRAN_MCP_LOG_LEVEL)",
     "log_format": "use console or json (--log-format, FIVETRAN_MCP_LOG_FORMAT)",
@@ -144,6 +147,7 @@ class Settings(BaseSettings):
     origins: Annotated[tuple[str, ...], NoDecode] = Field(default=(), alias=VARIABLES["origins"])
     state_key: SecretStr | None = Field(default=None, alias=VARIABLES["state_key"])
     http: str | None = Field(default=None, alias=VARIABLES["http"])
+    replicas: int = Field(default=1, ge=1, le=100, alias=VARIABLES["replicas"])
     timeout: float = Field(default=90.0, ge=1, le=600, alias=VARIABLES["timeout"])
     log_level: LogLevel = Field(default="info", alias=VARIABLES["log_level"])
     log_format: LogFormat = Field(default="console", alias=VARIABLES["log_format"])

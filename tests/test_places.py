@@ -58,6 +58,10 @@ WRONG_MANIFESTS: dict[str, tuple[Change, str]] = {
         lambda f: f["autoscaler.yaml"]["spec"]["scaleTargetRef"].update(name="other"),
         "autoscaler.yaml: it does not scale",
     ),
+    "more replicas than are reckoned with": (
+        lambda f: f["autoscaler.yaml"]["spec"].update(maxReplicas=9),
+        "configmap.yaml: FIVETRAN_MCP_REPLICAS is not",
+    ),
     "two namespaces": (
         lambda f: f["kustomization.yaml"].update(namespace="other"),
         "namespace.yaml: the namespace is called otherwise",

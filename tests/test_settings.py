@@ -80,6 +80,7 @@ def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         "FIVETRAN_MCP_LITERAL_SECRETS": "perhaps",
         "FIVETRAN_MCP_SANDBOX": "maybe",
         "FIVETRAN_MCP_HTTP": "0.0.0.0:8000",
+        "FIVETRAN_MCP_REPLICAS": "0",
         "FIVETRAN_MCP_TIMEOUT": "0",
         "FIVETRAN_MCP_LOG_LEVEL": "loud",
         "FIVETRAN_MCP_LOG_FORMAT": "xml",

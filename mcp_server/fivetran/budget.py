@@ -75,16 +75,25 @@ class Attempt:
 class Budget:
     """The limits of one account. What is not known to be left counts as used.
 
+    Of `replicas` processes each plans with its part of the limits that answers do not tell of. What
+    is left of all requests they do tell, of the whole account, so that is not parted.
+
     Used are also the requests under way, and what the answers say beyond our own count. It comes
     back as the window rolls on, or when the answer to a later request says that more is left.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, replicas: int = 1) -> None:
         self._clock = clock
-        self._windows = [Window(kind, span, limit) for kind, span, limit, _ in _LIMITS]
+        self._replicas = replicas
+        self._windows = [
+            Window(kind, span, self._part(kind, limit)) for kind, span, limit, _ in _LIMITS
+        ]
         self._all = self._windows[0]
         self._turn = 0
         self._raised = 0
+
+    def _part(self, kind: Kind, limit: int) -> int:
+        return limit if kind == "all" else max(limit // self._replicas, 1)
 
     def shares(self) -> list[Share]:
         """Tell what is left of each limit."""
@@ -140,8 +149,8 @@ class Budget:
         limit = _number(headers, "X-Rate-Limit")
         left = _number(headers, "X-Rate-Limit-Remaining")
         if limit is not None:
-            for window, (*_, paid, trial) in zip(self._windows, _LIMITS, strict=True):
-                window.limit = trial if limit <= _LARGEST_TRIAL else paid
+            for window, (kind, _, paid, trial) in zip(self._windows, _LIMITS, strict=True):
+                window.limit = self._part(kind, trial if limit <= _LARGEST_TRIAL else paid)
             self._all.limit = limit
         if left is not None:
             self._correct(attempt, max(0, self._all.limit - left - attempt.known))
