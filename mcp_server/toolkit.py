@@ -19,6 +19,7 @@ from typing import (
     get_args,
 )
 
+from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.resolve import Resolve
 from mcp_types import ToolAnnotations
@@ -246,11 +247,13 @@ Records = Annotated[Journal, Resolve(_journal)]
 
 
 async def _unanswered(ctx: Context[Holder, Any]) -> Unanswered:
-    return ctx.request_context.lifespan_context.unanswered
+    token = get_access_token()
+    caller = None if token is None else repr((token.client_id, token.subject))
+    return ctx.request_context.lifespan_context.unanswered.of(caller)
 
 
 Unheard = Annotated[Unanswered, Resolve(_unanswered)]
-"""What became of calls that were interrupted, injected."""
+"""What became of the caller's own calls that were interrupted, injected."""
 
 
 @dataclass(frozen=True, slots=True)

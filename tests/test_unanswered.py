@@ -1,7 +1,14 @@
 """Reports of interrupted calls, which wait for somebody to ask."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
+from mcp.server.auth.middleware.auth_context import auth_context_var
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
+
+from mcp_server.toolkit import _unanswered
 from mcp_server.unanswered import FORGOTTEN, MOST_KEPT, Unanswered
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
@@ -27,6 +34,29 @@ def test_a_report_is_of_whoever_made_the_call() -> None:
     assert unanswered.of("bob").take("a", NOW) is None
     assert unanswered.take("a", NOW) is None
     assert unanswered.of("ann").take("a", NOW) == "ann's"
+
+
+async def test_over_http_each_caller_has_its_own() -> None:
+    """Told by the client and the subject of the token; without tokens all are one."""
+    kept = Unanswered()
+    context: Any = SimpleNamespace(
+        request_context=SimpleNamespace(lifespan_context=SimpleNamespace(unanswered=kept))
+    )
+
+    async def reports_of(subject: str | None) -> Unanswered:
+        token = AccessToken(token="t", client_id="app", scopes=[], subject=subject)
+        before = auth_context_var.set(AuthenticatedUser(token) if subject else None)
+        try:
+            return await _unanswered(context)
+        finally:
+            auth_context_var.reset(before)
+
+    (await reports_of("ann")).keep("a", "ann's", NOW)
+    (await reports_of(None)).keep("a", "anybody's", NOW)
+
+    assert (await reports_of("bob")).take("a", NOW) is None
+    assert (await reports_of("ann")).take("a", NOW) == "ann's"
+    assert (await reports_of(None)).take("a", NOW) == "anybody's"
 
 
 def test_reports_are_forgotten_after_an_hour() -> None:
