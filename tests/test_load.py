@@ -318,17 +318,17 @@ ANSWERS: dict[str, tuple[Callable[[], Step], int, str | None]] = {
     "139,000 empty tables": (lambda: tables(*(f'"{n}":{{}}' for n in range(139_000))), 1, None),
     "a name of 9 MiB": (lambda: tables(f'"{"n" * 9 * MIB}\U0001f600":{{"enabled":true}}'), 8, None),
     "a bomb in a bomb": (lambda: packed(bytes(MIB), 3, "gzip, gzip, gzip"), 8, "upstream_error"),
-    "a bomb": (lambda: packed(bytes(100 * MIB)), 8, "upstream_error"),
+    "a bomb": (lambda: packed(bytes(100 * MIB)), 8, "answer_too_large"),
     "an endless body": (
         lambda: forever(head(Transfer_Encoding="chunked"), chunk(b" " * 65_536)),
         8,
-        "upstream_error",
+        "answer_too_large",
     ),
     "an endless refusal": (lambda: forever(head("403 No"), b" " * 65_536), 8, "forbidden"),
     "nine million numbers": (
         lambda: body(b'{"data":{"a":[' + b"1," * 4_500_000 + b"1]}}"),
         8,
-        "upstream_error",
+        "answer_too_large",
     ),
 }
 """What is answered, to how many calls at once, and the code of the error."""
