@@ -1,7 +1,6 @@
 """The command line: arguments to settings, logs, server; nothing is served before all is right."""
 
 import gc
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +25,8 @@ app.command("config")(config)
 USAGE_ERROR = 2
 ON_A_SERVER = ("call", "tools", "doctor")
 """The commands that are about a server, and so take the options that describe one."""
+QUIET = "error"
+"""Where a person reads the answer, a log of the same failure would say it a second time."""
 
 
 def main() -> None:
@@ -197,6 +198,8 @@ class Calls(TyperGroup):
         from mcp_server import shell  # noqa: PLC0415 -- as said above
 
         spec = shell.spec_of(cmd_name)
+        if spec is None and not ctx.resilient_parsing:
+            ctx.fail(shell.unknown(cmd_name))
         return shell.command_of(spec, _described) if spec else None
 
 
@@ -221,16 +224,22 @@ def tools(
     ] = False,
 ) -> None:
     """List the tools that the server offers."""
-    from mcp_server import shell  # noqa: PLC0415 -- only this needs it
+    import json  # noqa: PLC0415 -- only this needs it
+
+    from mcp_server import shell  # noqa: PLC0415 -- likewise
 
     if every:
         context.obj = {**context.obj, "mode": "full", "toolsets": "all", "read_only": False}
     found = shell.listed(_described(context, keyless=True))
     if name is not None:
         found = [tool for tool in found if tool["name"] == name.replace("-", "_")]
-    if not found:
-        typer.echo(f"{name} is not among the tools offered; see `tools --all`.", err=True)
-        raise typer.Exit(USAGE_ERROR)
+        if not found:
+            spec = shell.spec_of(name)
+            needed = (
+                spec and f"{name} is not offered here, it needs {shell.needed(spec)}; add --all."
+            )
+            typer.echo(needed or shell.unknown(name), err=True)
+            raise typer.Exit(USAGE_ERROR)
     if as_json:
         typer.echo(json.dumps({"tools": found}, ensure_ascii=False, indent=2))
     elif name is None:
@@ -255,7 +264,7 @@ def doctor(
     from mcp_server import log  # noqa: PLC0415 -- likewise
 
     # What fails is told by the checks, in words for people.
-    log.configure("error", "console")
+    log.configure(QUIET, "console")
     checks, secrets = doctors.examine(context.obj, _reached, _verified, command=_again(context.obj))
     raise typer.Exit(doctors.report(checks, secrets, as_json=as_json))
 
@@ -280,9 +289,14 @@ def _described(context: typer.Context, *, keyless: bool = False) -> "FivetranSer
     """Build the server that the options before a command describe; `keyless` if nothing is sent."""
     from mcp_server import log  # noqa: PLC0415 -- as in run
 
-    # A failure is told as the answer; the log would say it a second time.
-    arguments = {"log_level": "error", **(context.obj or {})}
-    settings = _settings({**arguments, "sandbox": True} if keyless else arguments)
+    settings = _settings({**context.obj, "sandbox": True} if keyless else context.obj)
+    own: dict[str, Any] = {}
+    if "log_level" not in settings.model_fields_set:
+        own["log_level"] = QUIET
+    if keyless:
+        # Whoever only looks must not begin a record as another user than the server's.
+        own["audit_file"] = None
+    settings = settings.model_copy(update=own)
     log.configure(settings.log_level, settings.log_format)
     # A policy or a record that cannot be used ends this as it ends the start of a server.
     return _ready(settings, None)

@@ -3,34 +3,31 @@
 It sends nothing but GET, and few of them.
 """
 
+import asyncio
 import json
 import os
-import platform
 import socket
 import ssl
-import subprocess
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from email.utils import parsedate_to_datetime
-from importlib.metadata import version
-from threading import Timer
-from typing import IO, TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import anyio
 import httpx
-from anyio.streams.tls import TLSAttribute
 from rich.console import Console
 from rich.table import Table
 
-from mcp_server import __version__
 from mcp_server.auth import VerifierUnavailableError
+from mcp_server.checks import Check, Status, files, in_words, listen, port_check, skipped, versions
 from mcp_server.failures import in_brief
 from mcp_server.fivetran import Fivetran, Transport
-from mcp_server.fivetran.errors import FivetranError, ForbiddenError
+from mcp_server.fivetran.errors import FivetranError, ForbiddenError, NoAnswerError
+from mcp_server.fivetran.transport import within
 from mcp_server.journal import JournalError
 from mcp_server.policy import Mode
 from mcp_server.rules import RulesError
@@ -43,45 +40,19 @@ if TYPE_CHECKING:
 
 Reach: TypeAlias = Callable[[Settings], tuple[Settings, httpx.AsyncBaseTransport | None]]
 Verify: TypeAlias = Callable[[Settings], "JwtVerifier | None"]
-Status = Literal["ok", "warning", "failed", "not checked"]
 
-LONGEST_TRY: Final = 15.0
-"""Seconds for one look at the network, and for each request."""
+LONGEST_TRY: Final = 10.0
+"""Seconds for one look at the network."""
+LONGEST_TALK: Final = 15.0
+"""Seconds for all requests to the API together."""
 SKEW: Final = 60.0
 """Seconds by which clocks may differ; tokens and times of syncs are compared by them."""
 EXPIRES_SOON: Final = 14
 """Days before the end of a certificate."""
 A_TYPE: Final = "postgres"
 """A connector type that every account can read about."""
-CLOSE_TO_NOTHING: Final = 0.25
-
-LONGEST_START: Final = 30.0
-"""Seconds that the server has to start, to list its tools and to end."""
-LAST: Final = 2
-REQUESTS: Final[tuple[Mapping[str, Any], ...]] = (
-    {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": {"name": "mcp-server-fivetran doctor", "version": __version__},
-        },
-    },
-    {"jsonrpc": "2.0", "method": "notifications/initialized"},
-    {"jsonrpc": "2.0", "id": LAST, "method": "tools/list"},
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at."""
-
-    name: str
-    status: Status
-    found: str
-    remedy: str | None = None
+BY_THE_API: Final = ("TLS", "credentials", "clock", "rights", "rate budget")
+NETWORK_REMEDY: Final = "Check the network, HTTPS_PROXY and FIVETRAN_BASE_URL."
 
 
 @dataclass(slots=True)
@@ -92,12 +63,13 @@ class Examination:
     upstream: httpx.AsyncBaseTransport | None = None
     """Stands for the network: the sandbox."""
     command: Sequence[str] = ()
-    """Starts the server on stdio with these settings."""
+    """Starts the server on stdio with these settings; nothing if it would not start."""
     verifier: "JwtVerifier | None" = None
     now: Callable[[], float] = time.time
     fivetran: Fivetran = field(init=False)
     told_date: float | None = None
     asked_at: float = 0.0
+    tls: Check | None = None
 
     async def run(self) -> list[Check]:
         """Look at everything, side by side where one thing does not need another."""
@@ -106,95 +78,113 @@ class Examination:
         async def note(name: str, look: Callable[[], Awaitable[list[Check]]]) -> None:
             found[name] = await look()
 
-        looks = (self.network, self.account, self.stdout, self.http)
+        looks = (self.files, self.api, self.stdout, self.http)
         async with anyio.create_task_group() as tasks:
             for look in looks:
                 tasks.start_soon(note, look.__name__, look)
         return [check for look in looks for check in found[look.__name__]]
 
-    async def network(self) -> list[Check]:
-        """Reach the API's address, and shake hands."""
+    async def files(self) -> list[Check]:
+        """Read the files that the settings name, if the server could open them at all."""
+        return await anyio.to_thread.run_sync(files, self.settings) if self.command else []
+
+    async def api(self) -> list[Check]:
+        """Reach the API, and ask it; what needs an answer is not looked at without one."""
+        network = await self.network()
+        if network.status == "failed":
+            return [network, *(skipped(name, "the API is not reached") for name in BY_THE_API)]
+        with within(LONGEST_TALK):
+            return [network, *await self.account()]
+
+    async def network(self) -> Check:
+        """Find the API's address, and knock."""
         url = urlsplit(self.settings.base_url)
         host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
         if self.upstream is not None:
-            return [skipped("network", "the sandbox is within this process")]
-        proxy = getproxies().get(url.scheme)
-        if proxy and not proxy_bypass(host):
-            where = urlsplit(proxy).hostname or "a proxy"
-            return [Check("network", "ok", f"requests to {host} go through the proxy {where}")]
-        secure = url.scheme == "https"
+            return skipped("network", "the sandbox is within this process")
+        proxies = [scheme for scheme in (url.scheme, "all") if getproxies().get(scheme)]
+        if proxies and not proxy_bypass(host):
+            variable = f"{proxies[0].upper()}_PROXY"
+            return skipped("network", f"requests to {host} go through the proxy of {variable}")
         try:
             with anyio.fail_after(LONGEST_TRY):
-                return await self._shake_hands(host, port) if secure else await _knock(host, port)
+                _, writer = await asyncio.open_connection(host, port)
         except TimeoutError:
-            why, remedy = f"no answer within {LONGEST_TRY:.0f} s", "Look for a firewall in between"
+            why, remedy = f"no answer within {LONGEST_TRY:.0f} s", "Look for a firewall in between."
         except socket.gaierror:
-            why, remedy = "this name is not known", "Check the name server, or the proxy variables"
-        except ssl.SSLCertVerificationError as error:
-            found = f"{host} presents a certificate that is not trusted: {error.verify_message}"
-            remedy = (
-                "If a proxy of your own opens TLS, name the file of its authority in SSL_CERT_FILE;"
-                " otherwise somebody is in between"
-            )
-            return [Check("network", "failed", found, f"{remedy}.")]
+            why, remedy = "this name is not known", "Check the name server, or set HTTPS_PROXY."
         except OSError as error:
-            why, remedy = _why(error), "Check the network, HTTPS_PROXY and FIVETRAN_BASE_URL"
-        return [Check("network", "failed", f"{host}:{port}: {why}", f"{remedy}.")]
-
-    async def _shake_hands(self, host: str, port: int) -> list[Check]:
-        # As the API client trusts, SSL_CERT_FILE included.
-        context = httpx.create_ssl_context()
-        async with await anyio.connect_tcp(host, port, ssl_context=context) as stream:
-            seen = stream.extra_attributes
-            certificate = seen[TLSAttribute.peer_certificate]()
-            spoken = seen[TLSAttribute.tls_version]()
-        days = int((ssl.cert_time_to_seconds(str(certificate["notAfter"])) - self.now()) // 86_400)
-        reached = Check("network", "ok", f"{host}:{port} answers")
-        said = f"{spoken}, the certificate is good for {days} days"
-        if days < EXPIRES_SOON:
-            remedy = "Fivetran renews its own; if a proxy of yours presents it, renew it."
-            return [reached, Check("TLS", "warning", said, remedy)]
-        return [reached, Check("TLS", "ok", said)]
+            why = os.strerror(error.errno).lower() if error.errno else "no connection"
+            remedy = NETWORK_REMEDY
+        else:
+            writer.close()
+            return Check("network", "ok", f"{host}:{port} answers")
+        return Check("network", "failed", f"{host}:{port}: {why}", remedy)
 
     async def account(self) -> list[Check]:
         """Ask the API who we are, what we may read, and what is left."""
         async with AsyncExitStack() as opened:
-            http = http_client(self.settings, self.upstream)
+            try:
+                http = http_client(self.settings, self.upstream)
+            except (OSError, ImportError, ValueError) as error:
+                wrong = _no_client(error)
+                rest = [name for name in BY_THE_API if name != wrong.name]
+                return [wrong, *(skipped(name, "nothing can be sent") for name in rest)]
             opened.push_async_callback(http.aclose)
-            http.event_hooks["response"].append(self._note_date)
-            transport = Transport(http, deadline=min(self.settings.timeout, LONGEST_TRY))
-            self.fivetran = Fivetran(transport)
+            http.event_hooks["response"].append(self._note)
+            self.fivetran = Fivetran(Transport(http, deadline=self.settings.timeout))
             self.asked_at = self.now()
             try:
                 info = await self.fivetran.account.info()
+            except ForbiddenError as error:
+                # A key that may not ask who it is may still read connectors.
+                credentials = _failed("credentials", error, "warning")
             except FivetranError as error:
-                credentials = _failed("credentials", error)
-                if credentials.status == "failed":
-                    why = "the API did not let us in"
-                    return [
-                        credentials,
-                        self.clock(),
-                        skipped("rights", why),
-                        skipped("rate budget", why),
-                    ]
+                return self._without_account(error)
             else:
-                kind = (
-                    "a system key"
-                    if info.system_key_id
-                    else "a user's key: it can do what that user can"
-                )
+                kind = "a user's key: it can do what that user can"
+                kind = "a system key" if info.system_key_id else kind
                 whose = clean(info.account_name or info.account_id or "an account", 80)
                 credentials = Check("credentials", "ok", f"{whose}, by {kind}")
-            return [credentials, self.clock(), *await self.rights(), *self.budget()]
+            known = [self._tls(), credentials, self._clock()]
+            return [*known, await self.rights(), self.budget()]
 
-    async def _note_date(self, response: httpx.Response) -> None:
-        if self.told_date is None and "Date" in response.headers:
-            try:
-                self.told_date = parsedate_to_datetime(response.headers["Date"]).timestamp()
-            except ValueError:
-                return
+    def _without_account(self, error: FivetranError) -> list[Check]:
+        refused = _tls_error(error)
+        if refused:
+            wrong = _untrusted(urlsplit(self.settings.base_url).netloc, refused)
+            return [wrong, *(skipped(name, "TLS failed") for name in BY_THE_API[1:])]
+        known = [self._tls(), _failed("credentials", error), self._clock()]
+        why = "no answer" if isinstance(error, NoAnswerError) else "the API did not let us in"
+        return [*known, *(skipped(name, why) for name in BY_THE_API[3:])]
 
-    def clock(self) -> Check:
+    async def _note(self, response: httpx.Response) -> None:
+        """Keep what the first answer shows besides its content."""
+        stream = response.extensions.get("network_stream")
+        secured = stream.get_extra_info("ssl_object") if stream else None
+        if secured and self.tls is None:
+            self.tls = self._certificate(secured)
+        try:
+            said = parsedate_to_datetime(response.headers.get("Date", ""))
+        except ValueError:
+            return
+        if self.told_date is None:
+            self.told_date = said.timestamp()
+
+    def _certificate(self, secured: ssl.SSLObject) -> Check:
+        ends = ssl.cert_time_to_seconds(str((secured.getpeercert() or {})["notAfter"]))
+        days = int((ends - self.now()) // 86_400)
+        said = f"{secured.version()}, the certificate is good for {days} days{_authorities()}"
+        if days >= EXPIRES_SOON:
+            return Check("TLS", "ok", said)
+        remedy = "Fivetran renews its own; if a proxy of yours presents it, renew it."
+        return Check("TLS", "warning", said, remedy)
+
+    def _tls(self) -> Check:
+        why = "no answer came by https" if self.upstream is None else "there is no network"
+        return self.tls or skipped("TLS", why)
+
+    def _clock(self) -> Check:
         """Compare this machine's clock with the API's."""
         if self.told_date is None:
             return skipped("clock", "the API told no time")
@@ -205,46 +195,51 @@ class Examination:
         found = f"this machine's clock is {abs(skew):,.0f} s {which}"
         return Check("clock", "warning", found, "Set it (NTP): ages of syncs and tokens are wrong.")
 
-    async def rights(self) -> list[Check]:
+    async def rights(self) -> Check:
         """Read one of each kind; what changes something is not tried."""
         reads: dict[str, Callable[[], Awaitable[Any]]] = {
             "connectors": lambda: self.fivetran.connections.page(limit=1),
             "groups": lambda: self.fivetran.groups.page(limit=1),
             "connector types": lambda: self.fivetran.connector_types.get(A_TYPE),
         }
-        refused: list[str] = []
-        for what, read in reads.items():
-            try:
-                await read()
-            except ForbiddenError:
-                refused.append(what)
-            except FivetranError as error:
-                return [_failed("rights", error)]
-        mode = self.settings.mode_in_force
-        more = (
-            ""
-            if mode is Mode.READ_ONLY
-            else "; whether it may change them as well is not tried, mode"
-            f" {mode.word} needs MANAGE for connectors"
-        )
-        if not refused:
-            return [Check("rights", "ok", f"the key reads {', '.join(reads)}{more}")]
-        remedy = "An account administrator can give the key the right to read them."
-        status: Status = "failed" if "connectors" in refused else "warning"
-        return [Check("rights", status, f"the key may not read {', '.join(refused)}", remedy)]
+        failures: dict[str, FivetranError] = {}
 
-    def budget(self) -> list[Check]:
+        async def attempt(what: str) -> None:
+            try:
+                await reads[what]()
+            except FivetranError as error:
+                failures[what] = error
+
+        async with anyio.create_task_group() as tasks:
+            for what in reads:
+                tasks.start_soon(attempt, what)
+        for error in failures.values():
+            if not isinstance(error, ForbiddenError):
+                return _failed("rights", error)
+        if failures:
+            refused = [what for what in reads if what in failures]
+            status: Status = "failed" if "connectors" in refused else "warning"
+            remedy = "An account administrator can give the key the right to read them."
+            return Check("rights", status, f"the key may not read {', '.join(refused)}", remedy)
+        mode, found = self.settings.mode_in_force, f"the key reads {', '.join(reads)}"
+        if mode is not Mode.READ_ONLY:
+            found += "; whether it may change them as well is not tried, mode"
+            found += f" {mode.word} needs MANAGE for connectors"
+        return Check("rights", "ok", found)
+
+    def budget(self) -> Check:
         """Tell what is left of the account's requests."""
-        shares = self.fivetran.budget.shares()
-        said = "; ".join(f"{share.name} {share.amount}" for share in shares)
-        low = [share.name for share in shares if share.left < share.limit * CLOSE_TO_NOTHING]
-        if not low:
-            return [Check("rate budget", "ok", said)]
+        budget = self.fivetran.budget
+        said = "; ".join(f"{share.name} {share.amount}" for share in budget.shares())
+        if budget.low is None:
+            return Check("rate budget", "ok", said)
         remedy = "Others use the account as well: ask less often, or wait for the hour to end."
-        return [Check("rate budget", "warning", said, remedy)]
+        return Check("rate budget", "warning", said, remedy)
 
     async def stdout(self) -> list[Check]:
         """Start the server, and see that it writes nothing but the protocol."""
+        if not self.command:
+            return [skipped("stdout", "the server does not start")]
         if self.settings.address:
             return [skipped("stdout", "this server speaks HTTP")]
         return [await anyio.to_thread.run_sync(listen, self.command)]
@@ -253,15 +248,13 @@ class Examination:
         """Where HTTP is served: whether the port is free, and the issuer's keys can be had."""
         if self.settings.address is None:
             return []
-        host, port = self.settings.address
-        checks = [port_check(host, port)]
+        checks = [port_check(*self.settings.address)]
         if self.verifier is not None:
             try:
                 await self.verifier.keys.ready()
             except VerifierUnavailableError:
-                remedy = (
-                    "Check FIVETRAN_MCP_AUTH_ISSUER and FIVETRAN_MCP_AUTH_JWKS from this machine."
-                )
+                variables = "FIVETRAN_MCP_AUTH_ISSUER and FIVETRAN_MCP_AUTH_JWKS"
+                remedy = f"Check {variables} from this machine."
                 checks.append(Check("issuer", "failed", "its keys cannot be had", remedy))
             else:
                 checks.append(Check("issuer", "ok", "its keys can be had"))
@@ -281,16 +274,20 @@ def examine(
     except SettingsError as error:
         problems = [line[4:] for line in str(error).splitlines()[1:]]
         checks = [Check("settings", "failed", *_parted(problem)) for problem in problems]
-        return [python(), *checks], frozenset()
+        rest = ("network", *BY_THE_API, "stdout")
+        left = [skipped(name, "the settings are wrong") for name in rest]
+        return [versions(), *checks, *left], frozenset()
     own, upstream = reach(settings)
-    secrets = frozenset({own.api_key.get_secret_value(), own.api_secret.get_secret_value()})
+    secrets = settings.vault().known() | own.vault().known()
+    checks, verifier = [versions(), in_words(settings)], None
     try:
         verifier = verify(settings)
     except (RulesError, JournalError) as error:
-        wrong = Check("files", "failed", str(error).strip(), "Correct the file, or leave it out.")
-        return [python(), in_words(settings), wrong], secrets
+        remedy = "Correct the file, or leave it out."
+        checks.append(Check("files", "failed", str(error).strip(), remedy))
+        command = ()
     looked = Examination(own, upstream, command, verifier)
-    return [python(), in_words(settings), *anyio.run(looked.run)], secrets
+    return [*checks, *anyio.run(looked.run)], secrets
 
 
 def _parted(problem: str) -> tuple[str, str | None]:
@@ -299,43 +296,36 @@ def _parted(problem: str) -> tuple[str, str | None]:
     return wrong, f"{remedy[:1].upper()}{remedy[1:]}." if remedy else None
 
 
-def in_words(settings: Settings) -> Check:
-    """Say which settings are in force."""
-    files = {"policy": settings.policy, "audit file": settings.audit_file}
-    named = [f"{name} {path}" for name, path in files.items() if path]
-    where = f"HTTP at {settings.http}" if settings.http else "stdio"
-    toolsets = ",".join(sorted(settings.toolset_names))
-    parts = [f"mode {settings.mode_in_force.word}", f"toolsets {toolsets}", where, *named]
-    return Check("settings", "ok", "; ".join(parts))
+def _no_client(error: Exception) -> Check:
+    """Say why the API client cannot be made: it reads certificates and proxies then."""
+    if isinstance(error, OSError):
+        found = "the file of authorities cannot be read"
+        return Check("TLS", "failed", found, "Correct SSL_CERT_FILE or SSL_CERT_DIR, or unset it.")
+    remedy = "Give HTTPS_PROXY or ALL_PROXY an http or https URL, or unset it."
+    return Check("proxy", "failed", "the proxy that is set cannot be used", remedy)
 
 
-def python() -> Check:
-    """Tell what runs here."""
-    parts = [f"{name} {version(name)}" for name in ("mcp", "httpx", "pydantic")]
-    here = f"mcp-server-fivetran {__version__}, Python {platform.python_version()}"
-    return Check("versions", "ok", ", ".join([here, *parts, platform.system()]))
+def _authorities() -> str:
+    """Name the file of authorities, where it is not one that comes with Python or httpx."""
+    paths = ssl.get_default_verify_paths()
+    return "" if paths.cafile in {None, paths.openssl_cafile} else f"; authorities: {paths.cafile}"
 
 
-def skipped(name: str, why: str) -> Check:
-    """Say that something was not looked at."""
-    return Check(name, "not checked", why)
+def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
+    """Find what TLS said below the client's own words."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
-async def _knock(host: str, port: int) -> list[Check]:
-    async with await anyio.connect_tcp(host, port):
-        return [
-            Check("network", "ok", f"{host}:{port} answers"),
-            skipped("TLS", "this address is http, on this machine"),
-        ]
-
-
-def _why(error: OSError) -> str:
-    """Say why there is no connection; anyio hides the reason behind one of its own."""
-    cause = error.__cause__
-    while isinstance(cause, BaseExceptionGroup):
-        cause = cause.exceptions[0]
-    told = cause if isinstance(cause, OSError) else error
-    return os.strerror(told.errno).lower() if told.errno else "no connection"
+def _untrusted(place: str, error: ssl.SSLError) -> Check:
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        found = f"{place} does not speak TLS as it should: {error.reason}"
+        return Check("TLS", "failed", found, NETWORK_REMEDY)
+    found = f"{place} presents a certificate that is not trusted: {error.verify_message}"
+    found += _authorities()
+    remedy = "If a proxy of your own opens TLS, name the file of its authority in SSL_CERT_FILE;"
+    return Check("TLS", "failed", found, f"{remedy} otherwise somebody is in between.")
 
 
 _REMEDIES: Final = {
@@ -348,106 +338,40 @@ _REMEDIES: Final = {
 }
 
 
-def _failed(name: str, error: FivetranError) -> Check:
+def _failed(name: str, error: FivetranError, status: Status = "failed") -> Check:
     brief = in_brief(error)
-    # A key that may not ask who it is may still read connectors.
-    status: Status = "warning" if isinstance(error, ForbiddenError) else "failed"
-    remedy = _REMEDIES.get(brief.code, "Check the network, HTTPS_PROXY and FIVETRAN_BASE_URL.")
+    remedy = _REMEDIES.get(brief.code, NETWORK_REMEDY)
     return Check(name, status, f"{brief.code}: {brief.message}", remedy)
-
-
-def port_check(host: str, port: int) -> Check:
-    """Tell whether a port can be had."""
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            trial.bind((host, port))
-    except OSError as error:
-        why = (error.strerror or "cannot be used").lower()
-        remedy = "If the server runs already, all is well; otherwise choose another (--http)."
-        return Check("port", "failed", f"{host}:{port}: {why}", remedy)
-    return Check("port", "ok", f"{host}:{port} is free")
-
-
-def listen(command: Sequence[str]) -> Check:
-    """Start a server on stdio, ask for its tools, and look at every line on stdout."""
-    began = time.monotonic()
-    with subprocess.Popen(  # noqa: S603 -- our own command
-        list(command),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        killer = Timer(LONGEST_START, process.kill)
-        killer.start()
-        lines, took = _converse(process), time.monotonic() - began
-        killer.cancel()
-    return _judge(lines, process.returncode, took)
-
-
-def _converse(process: "subprocess.Popen[bytes]") -> list[bytes]:
-    """Ask for the tools, end the input when they have come, and give every line of the output."""
-    reads, writes = cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stdin)
-    with suppress(BrokenPipeError):
-        writes.write("".join(f"{json.dumps(each)}\n" for each in REQUESTS).encode())
-        writes.flush()
-    lines = []
-    for line in reads:
-        lines.append(line)
-        if _is_protocol(line) and json.loads(line).get("id") == LAST:
-            break
-    with suppress(BrokenPipeError):
-        writes.close()
-    return [line for line in [*lines, *reads] if line.strip()]
-
-
-def _judge(lines: Sequence[bytes], code: int, took: float) -> Check:
-    foreign = [line for line in lines if not _is_protocol(line)]
-    if foreign:
-        shown = clean(foreign[0].decode(errors="replace"), 80)
-        remedy = (
-            "Something prints to stdout, sitecustomize or a wrapper script perhaps: silence it."
-        )
-        return Check("stdout", "failed", f"this is not the protocol: {shown}", remedy)
-    answers = {answer.get("id"): answer for answer in map(json.loads, lines)}
-    if "result" not in answers.get(LAST, {}):
-        found = f"the server ended with {code} before it listed its tools"
-        return Check("stdout", "failed", found, "Start it by hand and read what it says on stderr.")
-    tools = answers[LAST]["result"]["tools"]
-    # What hosts show a model of a tool; four bytes are about a token.
-    shown_to_models = [[tool["name"], tool["description"], tool["inputSchema"]] for tool in tools]
-    size = len(json.dumps(shown_to_models, ensure_ascii=False, separators=(",", ":")).encode())
-    found = (
-        f"nothing but the protocol; {len(tools)} tools, about {size // 4:,} tokens, in {took:.1f} s"
-    )
-    return Check("stdout", "ok", found)
-
-
-def _is_protocol(line: bytes) -> bool:
-    try:
-        return bool(json.loads(line)["jsonrpc"] == "2.0")
-    except (ValueError, TypeError, KeyError):
-        return False
 
 
 def report(checks: Sequence[Check], secrets: frozenset[str], *, as_json: bool) -> int:
     """Print what was found, and give the exit code: 1 if something fails."""
     ok = all(check.status != "failed" for check in checks)
-    told = hide({"ok": ok, "checks": [asdict(check) for check in checks]}, secrets)
-    if as_json:
-        print(json.dumps(told, ensure_ascii=False, indent=2))  # noqa: T201 -- for scripts
-        return 0 if ok else 1
+    told = [
+        {**asdict(each), **hide({"found": each.found, "remedy": each.remedy}, secrets)}
+        for each in checks
+    ]
     console = Console(markup=False, emoji=False, highlight=False)
+    if as_json:
+        print(json.dumps({"ok": ok, "checks": told}, ensure_ascii=False, indent=2))  # noqa: T201 -- for scripts
+    elif console.is_terminal:
+        console.print(_table(told))
+    else:
+        for check in told:
+            remedy = f" -> {check['remedy']}" if check["remedy"] else ""
+            line = f"{check['status']:<11}  {check['name']:<11}  {check['found']}{remedy}"
+            print(line)  # noqa: T201 -- a line for each, where nobody sees columns
+    return 0 if ok else 1
+
+
+def _table(checks: Sequence[Mapping[str, Any]]) -> Table:
     table = Table.grid(padding=(0, 2))
     styles = {"ok": "green", "warning": "yellow", "failed": "bold red", "not checked": "dim"}
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for check in told["checks"]:
-        text = (
-            check["found"] if check["remedy"] is None else f"{check['found']}\n-> {check['remedy']}"
-        )
+    for check in checks:
+        remedy = f"\n-> {check['remedy']}" if check["remedy"] else ""
+        text = f"{check['found']}{remedy}"
         table.add_row(check["status"], check["name"], text, style=styles[check["status"]])
-    console.print(table)
-    return 0 if ok else 1
+    return table

@@ -1,7 +1,9 @@
 """Tools from a shell: the catalogue, and one call, through the same gate as every client's."""
 
+import difflib
 import inspect
 import json
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -54,6 +56,13 @@ Serve = Callable[[typer.Context], FivetranServer]
 def spec_of(name: str) -> Spec | None:
     """Find a tool, written with - or with _."""
     return next((spec for spec in all_specs() if spec.name == name.replace("-", "_")), None)
+
+
+def unknown(name: str) -> str:
+    """Say that there is no such tool, and which are near."""
+    near = difflib.get_close_matches(name.replace("-", "_"), [spec.name for spec in all_specs()])
+    meant = f"; did you mean {' or '.join(near)}?" if near else "."
+    return f"There is no tool {name}{meant} `mcp-server-fivetran tools --all` lists them."
 
 
 def command_of(spec: Spec, serve: Serve) -> TyperCommand:
@@ -194,7 +203,14 @@ async def _call(
 async def ask(_: "ClientRequestContext", question: "ElicitRequestParams") -> ElicitResult:
     """Ask the person at the terminal; only a yes is one."""
     typer.echo(question.message, err=True)
-    said = await anyio.to_thread.run_sync(lambda: typer.confirm("Approve?", err=True))
+    # Not in a thread, which Ctrl-C would not wake: until there is an answer nothing else is to be done.
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        said = typer.confirm("Approve?", err=True)
+    except typer.Abort:
+        return ElicitResult(action="cancel")
+    finally:
+        signal.signal(signal.SIGINT, usual)
     return ElicitResult(action="accept", content={"approve": said})
 
 
@@ -213,14 +229,9 @@ def gated(spec: Spec) -> GatedTool:
 
 
 def listed(server: FivetranServer) -> list[dict[str, Any]]:
-    """Ask the server for its tools, as a client gets them."""
-
-    async def ask_server() -> list[dict[str, Any]]:
-        async with Client(server, client_info=CALLER) as client:
-            tools = (await client.list_tools()).tools
-        return [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]
-
-    return anyio.run(ask_server)
+    """Write the tools that the server offers, as its clients get them."""
+    tools = anyio.run(server.list_tools)
+    return [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]
 
 
 def show_tools(names: set[str]) -> None:

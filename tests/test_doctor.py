@@ -6,7 +6,7 @@ import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from ipaddress import IPv4Address
@@ -17,17 +17,22 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from anyio.abc import ByteStream, SocketAttribute
+from anyio.streams.tls import TLSListener
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from typer.testing import CliRunner
 
+from mcp_server import checks as local
 from mcp_server import cli, doctor
 from mcp_server.auth import VerifierUnavailableError
-from mcp_server.doctor import Check, Examination, listen, port_check
+from mcp_server.checks import Check, listen, port_check, secrets_check
+from mcp_server.doctor import Examination
 from mcp_server.sandbox import SANDBOX_KEY, SANDBOX_SECRET, Sandbox
 from mcp_server.settings import Settings, load_settings
+from tests.journals import kept
 
 runner = CliRunner()
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
@@ -81,11 +86,15 @@ def test_wrong_settings_are_told_each_with_its_remedy() -> None:
     told = runner.invoke(cli.app, ["--mode", "all", "doctor", "--json"])
 
     assert told.exit_code == 1
-    wrong = [check for check in json.loads(told.stdout)["checks"] if check["name"] == "settings"]
+    checks = json.loads(told.stdout)["checks"]
+    wrong = [check for check in checks if check["name"] == "settings"]
     assert len(wrong) == 3
     assert {check["status"] for check in wrong} == {"failed"}
     assert wrong[0]["found"] == "FIVETRAN_API_KEY: it is not set"
     assert wrong[0]["remedy"].startswith("Set FIVETRAN_API_KEY to the key")
+    left = [check for check in checks if check["status"] == "not checked"]
+    assert {check["found"] for check in left} == {"the settings are wrong"}
+    assert {"network", "TLS", "credentials", "stdout"} <= {check["name"] for check in left}
 
 
 def test_a_wrong_policy_file_is_told(tmp_path: Path) -> None:
@@ -96,15 +105,66 @@ def test_a_wrong_policy_file_is_told(tmp_path: Path) -> None:
     told = runner.invoke(cli.app, ["--sandbox", "--policy", str(file), "doctor", "--json"])
 
     assert told.exit_code == 1
-    files = by_name([Check(**each) for each in json.loads(told.stdout)["checks"]])["files"]
-    assert "line 1" in files.found
-    assert files.remedy
+    found = by_name([Check(**each) for each in json.loads(told.stdout)["checks"]])
+    assert "line 1" in found["files"].found
+    assert found["files"].remedy
+    assert found["stdout"].status == "not checked"
+    assert found["credentials"].status == "ok"
+
+
+@pytest.mark.parametrize("altered", [False, True])
+def test_the_record_of_changes_is_verified(
+    altered: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is begun if there is none, as a server begins it."""
+    file = tmp_path / "audit.jsonl"
+    monkeypatch.setenv("FIVETRAN_MCP_AUDIT_FILE", str(file))
+    if altered:
+        file.write_bytes(b"\n".join([line.replace(b"_0", b"_9") for line in kept(file)]) + b"\n")
+
+    told = runner.invoke(cli.app, ["--sandbox", "doctor", "--json"])
+
+    found = by_name([Check(**each) for each in json.loads(told.stdout)["checks"]])["audit file"]
+    assert told.exit_code == altered
+    assert ("altered" in found.found) is altered
+    assert bool(found.remedy) is altered
+
+
+async def test_a_record_that_cannot_be_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that is a directory."""
+    monkeypatch.setenv("FIVETRAN_MCP_AUDIT_FILE", str(tmp_path))
+    monkeypatch.setenv("FIVETRAN_MCP_AUDIT_KEY", "k" * 32)
+
+    (check,) = await examination(monkeypatch).files()
+
+    assert check.status == "failed"
+    assert "cannot be read" in check.found
+
+
+async def test_the_directory_of_secrets_is_looked_at_but_not_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many there are, or that it cannot be read."""
+    (tmp_path / "shop").write_text("canary", encoding="utf-8")
+    (tmp_path / ".hidden").write_text("canary", encoding="utf-8")
+    monkeypatch.setenv("FIVETRAN_MCP_SECRET_DIR", str(tmp_path))
+
+    (check,) = await examination(monkeypatch).files()
+
+    assert check.found == f"{tmp_path} can be read: 1 names"
+    gone = secrets_check(tmp_path / "gone")
+    assert gone.status == "failed"
+    assert "no such file" in gone.found
 
 
 def answering(status: int, **headers: str) -> Any:
-    """Answer every request with a status."""
+    """Answer every request with a status; 200 is a page of a proxy."""
 
     def answer(_: httpx.Request) -> httpx.Response:
+        if status == 200:
+            return httpx.Response(status, html="<p>Please log in</p>")
         return httpx.Response(status, json={"code": "x", "message": "m"}, headers=headers)
 
     return answer
@@ -116,6 +176,7 @@ def answering(status: int, **headers: str) -> Any:
         (401, "unauthorized", "valid pair"),
         (429, "rate_limited", "wait"),
         (302, "upstream_error", "A proxy may have answered"),
+        (200, "upstream_error", "A proxy may have answered"),
         (400, "rejected", "FIVETRAN_BASE_URL"),
     ],
 )
@@ -234,18 +295,28 @@ def listening() -> Iterator[socket.socket]:
 @asynccontextmanager
 async def serving(context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """Accept connections, with TLS or without."""
+    body = b'{"data": {"account_id": "a", "items": []}}'
+    head = f"HTTP/1.1 200 OK\r\nDate: {format_datetime(NOW)}\r\nContent-Length: {len(body)}\r\n"
 
-    async def handle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
+    async def handle(stream: ByteStream) -> None:
+        async with stream:
+            with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                await stream.receive()
+                await stream.send(f"{head}Connection: close\r\n\r\n".encode() + body)
 
-    async with await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context) as server:
-        yield int(server.sockets[0].getsockname()[1])
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as plain:
+        listener = TLSListener(plain, context, standard_compatible=False) if context else plain
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(listener.serve, handle)
+            yield plain.extra_attributes[SocketAttribute.local_port]()
+            tasks.cancel_scope.cancel()
 
 
 def at(monkeypatch: pytest.MonkeyPatch, url: str) -> Examination:
     """Examine an address over the network."""
-    for name in ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"):
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.setenv("FIVETRAN_BASE_URL", url)
     return Examination(settings(monkeypatch), command=SERVER)
 
@@ -253,28 +324,31 @@ def at(monkeypatch: pytest.MonkeyPatch, url: str) -> Examination:
 async def test_an_address_that_answers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without TLS only on this machine."""
     async with serving() as port:
-        found = by_name(await at(monkeypatch, f"http://127.0.0.1:{port}").network())
+        found = by_name(await at(monkeypatch, f"http://127.0.0.1:{port}").api())
 
     assert found["network"].status == "ok"
     assert found["TLS"].status == "not checked"
+    assert found["credentials"].status == "ok"
+    assert found["clock"].status == "warning"
 
 
-async def test_an_address_where_nobody_is_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_where_nobody_is_nothing_else_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the reason."""
     with listening() as taken:
         port = taken.getsockname()[1]
-    (check,) = await at(monkeypatch, f"http://127.0.0.1:{port}").network()
+    network, *rest = await at(monkeypatch, f"http://127.0.0.1:{port}").api()
 
-    assert check.status == "failed"
-    assert check.found == f"127.0.0.1:{port}: connection refused"
-    assert "HTTPS_PROXY" in str(check.remedy)
+    assert network.status == "failed"
+    assert network.found == f"127.0.0.1:{port}: connection refused"
+    assert "HTTPS_PROXY" in str(network.remedy)
+    assert {check.found for check in rest} == {"the API is not reached"}
 
 
 @pytest.mark.parametrize(
     ("error", "words"),
     [
         (socket.gaierror(-2, "unknown"), "this name is not known"),
-        (TimeoutError(), "no answer within 15 s"),
+        (TimeoutError(), "no answer within 10 s"),
         (OSError("odd"), "no connection"),
     ],
 )
@@ -287,24 +361,44 @@ async def test_what_the_network_does_is_put_into_words(
         raise error
 
     looked = at(monkeypatch, "https://api.example")
-    monkeypatch.setattr(anyio, "connect_tcp", connect)
+    monkeypatch.setattr(asyncio, "open_connection", connect)
 
-    (check,) = await looked.network()
+    check, *_ = await looked.api()
 
     assert check.status == "failed"
     assert check.found == f"api.example:443: {words}"
     assert check.remedy
 
 
-async def test_a_proxy_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There the address is not tried, for it may not be reachable."""
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
+async def test_a_proxy_is_named_by_its_variable_alone(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its address may hold a password; what is behind it is not knocked at, but asked."""
     looked = at(monkeypatch, "https://api.example")
-    monkeypatch.setenv("https_proxy", "http://ann:hunter2@proxy.example:3128")
+    monkeypatch.setenv(variable, "http://ann:hunter2@127.0.0.1:9")
 
-    (check,) = await looked.network()
+    network, _, credentials, *_ = await looked.api()
 
-    assert check.status == "ok"
-    assert check.found == "requests to api.example go through the proxy proxy.example"
+    assert network.found == f"requests to api.example go through the proxy of {variable}"
+    assert credentials.status == "failed"
+    assert "unreachable" in credentials.found
+    assert "HTTPS_PROXY" in str(credentials.remedy)
+
+
+@pytest.mark.parametrize("address", ["socks5://127.0.0.1:9", "ftp://127.0.0.1:9"])
+async def test_a_proxy_that_cannot_be_used_is_told(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a call fails with it."""
+    looked = at(monkeypatch, "https://api.example")
+    monkeypatch.setenv("ALL_PROXY", address)
+
+    found = by_name(await looked.api())
+
+    assert found["proxy"].status == "failed"
+    assert "ALL_PROXY" in str(found["proxy"].remedy)
+    assert found["credentials"].found == "nothing can be sent"
 
 
 def certified(folder: Path, days: float) -> tuple[ssl.SSLContext, Path]:
@@ -349,26 +443,47 @@ async def test_a_trusted_certificate_is_told_with_the_days_it_has_left(
     context, pem = certified(tmp_path, days)
     monkeypatch.setenv("SSL_CERT_FILE", str(pem))
     async with serving(context) as port:
-        found = by_name(await at(monkeypatch, f"https://127.0.0.1:{port}").network())
+        found = by_name(await at(monkeypatch, f"https://127.0.0.1:{port}").api())
 
     assert found["network"].status == "ok"
     assert found["TLS"].status == status
-    assert f"good for {int(days)} days" in found["TLS"].found
+    assert f"good for {int(days)} days; authorities: {pem}" in found["TLS"].found
 
 
 async def test_a_certificate_that_is_not_trusted_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With what to do about a proxy that opens TLS."""
+    """With what to do about a proxy that opens TLS; nothing is sent."""
     context, _ = certified(tmp_path, 100)
     async with serving(context) as port:
-        (check,) = await at(monkeypatch, f"https://127.0.0.1:{port}").network()
+        _, tls, *rest = await at(monkeypatch, f"https://127.0.0.1:{port}").api()
 
-    assert check.status == "failed"
-    assert "not trusted: self-signed certificate" in check.found.replace(
-        "self signed", "self-signed"
-    )
-    assert "SSL_CERT_FILE" in str(check.remedy)
+    assert tls.status == "failed"
+    assert "not trusted: self-signed certificate" in tls.found.replace("self signed", "self-signed")
+    assert "SSL_CERT_FILE" in str(tls.remedy)
+    assert {check.found for check in rest} == {"TLS failed"}
+
+
+async def test_an_address_that_speaks_no_tls_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the port is that of something else."""
+    async with serving() as port:
+        _, tls, *_ = await at(monkeypatch, f"https://127.0.0.1:{port}").api()
+
+    assert tls.status == "failed"
+    assert "does not speak TLS as it should" in tls.found
+
+
+async def test_authorities_that_cannot_be_read_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the variable that names them."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
+    async with serving() as port:
+        found = by_name(await at(monkeypatch, f"https://127.0.0.1:{port}").api())
+
+    assert found["TLS"].status == "failed"
+    assert "SSL_CERT_FILE" in str(found["TLS"].remedy)
+    assert found["clock"].status == "not checked"
 
 
 def test_a_server_that_prints_to_stdout_is_told() -> None:
@@ -393,7 +508,7 @@ def test_a_server_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) 
     """Whether it ends by itself or never does."""
     assert "ended with 3" in listen([sys.executable, "-c", "raise SystemExit(3)"]).found
 
-    monkeypatch.setattr(doctor, "LONGEST_START", 0.5)
+    monkeypatch.setattr(local, "LONGEST_START", 0.5)
     stuck = listen([sys.executable, "-c", "import time; time.sleep(60)"])
     assert stuck.status == "failed"
     assert "before it listed its tools" in stuck.found
@@ -427,10 +542,42 @@ async def test_an_issuer_whose_keys_cannot_be_had_is_told(
     assert found["issuer"].status == ("ok" if known else "failed")
 
 
-def test_no_credential_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever repeats it."""
-    checks = [Check("credentials", "failed", "rejected: the secret canary-5e1f is bad")]
+@pytest.mark.parametrize("as_json", [True, False])
+def test_no_credential_is_shown_even_if_the_api_tells_them(
+    as_json: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither of the key pair, nor a key of the server's own, nor what may be named."""
+    pair = {"FIVETRAN_API_KEY": "canary-5e1f", "FIVETRAN_API_SECRET": "canary-77aa"}
+    named = {"FIVETRAN_MCP_SECRET_ENV": "SHOP", "SHOP": "canary-0b0b"}
+    own = {"FIVETRAN_MCP_AUDIT_KEY": f"canary-{'9' * 32}"}
+    for name, value in (pair | named | own).items():
+        monkeypatch.setenv(name, value)
+    told = " ".join([*pair.values(), "canary-0b0b", own["FIVETRAN_MCP_AUDIT_KEY"]])
 
-    for as_json in (True, False):
-        assert doctor.report(checks, frozenset({"canary-5e1f"}), as_json=as_json) == 1
-    assert "canary" not in capsys.readouterr().out
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v1/account/info":
+            return httpx.Response(200, json={"data": {"account_name": told}})
+        return httpx.Response(400, json={"code": told, "message": told})
+
+    checks, secrets = doctor.examine(
+        {}, lambda given: (given, httpx.MockTransport(answer)), lambda _: None, SERVER
+    )
+
+    assert doctor.report(checks, secrets, as_json=as_json) == 1
+    shown = capsys.readouterr().out
+    assert "rejected" in shown
+    assert "canary" not in shown
+
+
+def test_a_terminal_gets_a_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With colours and the remedy below."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    checks = [Check("port", "failed", "it is taken", "Choose another."), Check("TLS", "ok", "good")]
+
+    assert doctor.report(checks, frozenset({"ok", "port"}), as_json=False) == 1
+
+    shown = capsys.readouterr().out
+    assert "-> Choose another." in shown
+    assert "good" in shown

@@ -2,6 +2,7 @@
 
 import io
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,15 @@ from typing import Any
 
 import pytest
 import typer
+from anyio import to_thread
+from mcp import Client
 from mcp_types import ElicitRequestFormParams
 from typer.testing import CliRunner
 
 from mcp_server import cli, shell
+from mcp_server.sandbox import Sandbox
 from mcp_server.server import all_specs
+from tests.support import serve
 
 runner = CliRunner()
 BILLING = "solid_anchor"
@@ -188,6 +193,29 @@ async def test_the_answer_to_a_question_is_what_was_typed(monkeypatch: pytest.Mo
     assert shown == ["Delete?"]
 
 
+async def test_ctrl_c_is_no_answer_and_ends_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, though the loop has a handler of its own; that one is put back."""
+    loops = signal.signal(signal.SIGINT, lambda *_: None)
+
+    def press(*_: Any, **__: Any) -> bool:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise typer.Abort from None
+        return True
+
+    monkeypatch.setattr(typer, "confirm", press)
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        question = ElicitRequestFormParams(message="Delete?", requested_schema={})
+        answer = await shell.ask(None, question)  # type: ignore[arg-type] # it is not looked at
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, loops)
+
+    assert answer.action == "cancel"
+
+
 async def test_progress_is_for_whoever_watches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not for a log."""
     await shell.show_progress(1.0, 2.0, None)
@@ -200,12 +228,46 @@ async def test_progress_is_for_whoever_watches(monkeypatch: pytest.MonkeyPatch) 
     assert screen.getvalue() == "1 of 2\n1\nhalf\n"
 
 
-def test_an_unknown_tool_is_told() -> None:
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("list_connecters", "did you mean list_connectors"), ("xyzzy", "There is no tool xyzzy.")],
+)
+def test_an_unknown_tool_is_told_with_the_nearest(name: str, words: str) -> None:
     """By the exit code too."""
-    told = call("delete_everything")
+    for told in (call(name), runner.invoke(cli.app, ["tools", name])):
+        assert told.exit_code == 2
+        assert words in told.stderr
+        assert "tools --all" in told.stderr
 
-    assert told.exit_code == 2
-    assert "No such command" in told.stderr
+
+@pytest.mark.parametrize(
+    ("options", "variable", "logged"),
+    [([], "", False), (["--log-level", "info"], "", True), ([], "debug", True)],
+)
+def test_nothing_is_logged_unless_it_is_asked_for(
+    options: list[str], variable: str, logged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer says what failed; a log would say it again."""
+    monkeypatch.setenv("FIVETRAN_MCP_LOG_LEVEL", variable)
+    command = ["--sandbox", *options, "call", "get_connector", "--connector-id", "no_such"]
+
+    told = runner.invoke(cli.app, command)
+
+    assert ("tool_call" in told.stderr) is logged
+    assert '"code":"not_found"' in told.stderr
+
+
+def test_looking_at_the_tools_begins_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would belong to whoever looked, and not to the server."""
+    file = tmp_path / "audit.jsonl"
+    monkeypatch.setenv("FIVETRAN_MCP_AUDIT_FILE", str(file))
+
+    assert runner.invoke(cli.app, ["tools"]).exit_code == 0
+    assert not file.exists()
+    assert call("pause_connector", "--connector-id", BILLING).exit_code == 0
+    assert b"mcp-server-fivetran call" in file.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -227,6 +289,15 @@ def test_the_tools_that_a_server_offers_are_listed_without_a_key(
     assert not absent & names
     whole = runner.invoke(cli.app, [*options, "tools", "--json"])
     assert {tool["name"] for tool in json.loads(whole.stdout)["tools"]} == names
+
+
+async def test_scripts_get_exactly_what_clients_get() -> None:
+    """Schemas, annotations and all."""
+    server = serve(Sandbox())
+    async with Client(server) as client:
+        sent = (await client.list_tools()).model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    assert await to_thread.run_sync(shell.listed, server) == sent["tools"]
 
 
 def test_all_tools_are_listed_with_the_mode_they_need() -> None:
@@ -266,7 +337,8 @@ def test_a_tool_that_is_not_offered_is_not_shown() -> None:
     told = runner.invoke(cli.app, ["tools", "pause_connector"])
 
     assert told.exit_code == 2
-    assert "tools --all" in told.stderr
+    assert told.stderr == "pause_connector is not offered here, it needs write; add --all.\n"
+    assert runner.invoke(cli.app, ["tools", "pause_connector", "--all"]).exit_code == 0
 
 
 def test_options_of_a_server_are_refused_where_there_is_none() -> None:
@@ -289,11 +361,30 @@ def test_options_of_a_server_are_refused_where_there_is_none() -> None:
 def test_the_shell_completes_tools_options_and_values(words: str, offered: str) -> None:
     """As bash asks for it."""
     typed = f"mcp-server-fivetran {words}"
-    environment = {
-        "_MCP_SERVER_FIVETRAN_COMPLETE": "complete_bash",
-        "COMP_WORDS": typed,
-        "COMP_CWORD": str(len(typed.split()) - 1),
-    }
+    place = str(len(typed.split()) - 1)
+
+    assert offered in completed("bash", COMP_WORDS=typed, COMP_CWORD=place).split()
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("zsh", {}),
+        ("fish", {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}),
+        ("powershell", {"_TYPER_COMPLETE_WORD_TO_COMPLETE": "list_c"}),
+    ],
+)
+def test_other_shells_ask_in_their_own_way(name: str, more: dict[str, str]) -> None:
+    """And show what the tool does as well."""
+    told = completed(name, _TYPER_COMPLETE_ARGS="mcp-server-fivetran call list_c", **more)
+
+    assert "list_connectors" in told
+    assert "list_groups" not in told
+
+
+def completed(name: str, **variables: str) -> str:
+    """Ask for completions as the script of a shell does."""
+    environment = {"_MCP_SERVER_FIVETRAN_COMPLETE": f"complete_{name}", **variables}
     done = subprocess.run(
         [sys.executable, "-m", "mcp_server"],
         env=environment,
@@ -301,8 +392,8 @@ def test_the_shell_completes_tools_options_and_values(words: str, offered: str) 
         text=True,
         check=False,
     )
-
-    assert offered in done.stdout.split(), done.stderr
+    assert not done.stderr
+    return done.stdout
 
 
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish", "powershell"])
