@@ -2,6 +2,6 @@
 # Without make: python3 make.py demo
 PYTHON ?= python3
 
-.PHONY: demo test check fix bench dist interop pictures environment
-demo test check fix bench dist interop pictures environment:
-	@$(PYTHON) make.py $@
+.PHONY: demo test check fix contract bench dist interop pictures environment
+demo test check fix contract bench dist interop pictures environment:
+	@$(PYTHON) make.py $@ $(BASE)

@@ -81,6 +81,28 @@ def fix() -> None:
     run(PYTHON, "-m", "mcp_server.catalogue")
 
 
+def git(*command: str) -> bytes:
+    """Ask git; stop with its own words when it fails."""
+    done = subprocess.run(["git", *command], cwd=ROOT, capture_output=True, check=False)  # noqa: S607 -- wherever it is
+    if done.returncode:
+        raise SystemExit(done.stderr.decode(errors="replace").strip())
+    return done.stdout
+
+
+def contract() -> None:
+    """Tell what changed in the tool contract since the newest release, or since a revision."""
+    asked = sys.argv[2:3]
+    newest = git("tag", "--merged", "HEAD", "--sort=-version:refname", "--list", "v*").decode()
+    base = [*asked, *newest.split()][:1]
+    if not base:
+        print("nothing is released yet: there is no tag v* in this history")
+        return
+    command = [PYTHON, "-m", "mcp_server.compatibility", "-"]
+    command += [] if asked else ["--released", *base]
+    old = git("show", f"{base[0]}:manifests/tools.json")
+    raise SystemExit(subprocess.run(command, cwd=ROOT, input=old, check=False).returncode)
+
+
 def bench() -> None:
     """Measure against a bare SDK tool, in one run."""
     run(PYTHON, "benchmarks/bench.py")
@@ -107,6 +129,7 @@ TARGETS: dict[str, Callable[[], None]] = {
     "test": test,
     "check": check,
     "fix": fix,
+    "contract": contract,
     "bench": bench,
     "dist": dist,
     "interop": interop,

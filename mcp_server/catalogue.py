@@ -15,7 +15,7 @@ from typing import Any, Final
 from mcp_server.clients.known import Server
 from mcp_server.clients.known import files as client_files
 from mcp_server.clients.links import install_links
-from mcp_server.contract import whole_schema
+from mcp_server.contract import deprecations, whole_schema
 from mcp_server.gate import Gate, GatedTool
 from mcp_server.listings import bundle_manifest, registry_entry
 from mcp_server.policy import Mode, needed_mode
@@ -54,6 +54,7 @@ def contract() -> dict[str, Any]:
                 else {},
                 "inputSchema": tool.parameters,
                 "outputSchema": whole_schema(tool.spec),
+                **deprecations(tool.spec),
             }
             for tool in tools()
         ]

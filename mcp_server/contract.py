@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from functools import cache
 from types import NoneType, UnionType
@@ -157,12 +158,24 @@ def build(spec: Spec) -> Tool:
     )
     tool.parameters = {**tidy(tool.parameters), "additionalProperties": False}
     properties = tool.parameters.get("properties", {})
+    for name, announced in spec.deprecated_arguments.items():
+        description = f"{announced.notice} {properties[name]['description']}"
+        properties[name] |= {"deprecated": True, "description": description}
     tool.fn_metadata = StrictMetadata(
         arg_model=_strict(tool.fn_metadata.arg_model),
         output_schema=outline(spec.result),
         structured=frozenset(n for n, p in properties.items() if p.get("type") in _STRUCTURED),
     )
     return tool
+
+
+def deprecations(spec: Spec) -> dict[str, Any]:
+    """Say for `manifests/tools.json` what of a tool will go, since when, and what to use instead."""
+    going = {name: asdict(each) for name, each in spec.deprecated_arguments.items()}
+    return {
+        **({"deprecated": asdict(spec.deprecated)} if spec.deprecated else {}),
+        **({"deprecatedArguments": going} if going else {}),
+    }
 
 
 def add_argument(tool: Tool, name: str, annotation: Any) -> None:

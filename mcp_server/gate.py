@@ -427,4 +427,12 @@ class GatedTool(Tool):
             connector_id=connector_id[:LONGEST_ID] if isinstance(connector_id, str) else None,
             outcome=outcome,
             milliseconds=round(seconds * 1000, 1),
+            **_going(self.spec, arguments),
         )
+
+
+def _going(spec: Spec, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Name what a call uses that will go, so that an operator finds who still calls it."""
+    names = [spec.name] if spec.deprecated else []
+    names += [name for name in spec.deprecated_arguments if name in arguments]
+    return {"deprecated": names} if names else {}

@@ -351,6 +351,23 @@ DailySyncTime = Annotated[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deprecated:
+    """Of a tool, or of an argument: it still works, and will go."""
+
+    since: str
+    """The version that announced it."""
+    until: str
+    """The first version without it."""
+    use: str
+    """The tool, or the argument of the same tool, to use instead."""
+
+    @property
+    def notice(self) -> str:
+        """What a model reads first."""
+        return f"Deprecated, use `{self.use}`: it goes in {self.until}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """One declared tool."""
 
@@ -362,6 +379,8 @@ class Spec:
     effect: Effect
     idempotent: bool
     rejected_hint: str | None
+    deprecated: Deprecated | None = None
+    deprecated_arguments: Mapping[str, Deprecated] = field(default_factory=dict, hash=False)
 
     @property
     def result(self) -> type[Result]:
@@ -409,32 +428,39 @@ class Toolset:
     name: str
     specs: list[Spec] = field(default_factory=list)
 
-    def tool(
+    def tool(  # noqa: PLR0913 -- what there is to declare, all by name
         self,
         *,
         title: str,
         effect: Effect,
         idempotent: bool = False,
         rejected_hint: str | None = None,
+        deprecated: Deprecated | None = None,
+        deprecated_arguments: Mapping[str, Deprecated] | None = None,
     ) -> Callable[[Callable[..., Awaitable[Result]]], Callable[..., Awaitable[Result]]]:
         """Declare the decorated function as a tool.
 
         `rejected_hint` says what to do when Fivetran rejects the request as invalid.
 
         Raises:
-            TypeError: A destructive tool has no plan, or a planned one no `confirm`.
+            TypeError: A destructive tool has no plan, or a planned one no `confirm`; or there is no
+                such argument as a deprecated one or its replacement.
         """
+        going = dict(deprecated_arguments or {})
 
         def declare(fn: Callable[..., Awaitable[Result]]) -> Callable[..., Awaitable[Result]]:
+            described = inspect.cleandoc(fn.__doc__ or "")
             spec = Spec(
                 fn=fn,
                 name=fn.__name__,
                 title=title,
-                description=inspect.cleandoc(fn.__doc__ or ""),
+                description=f"{deprecated.notice}\n\n{described}" if deprecated else described,
                 toolset=self.name,
                 effect=effect,
                 idempotent=idempotent,
                 rejected_hint=rejected_hint,
+                deprecated=deprecated,
+                deprecated_arguments=going,
             )
             parameters = inspect.signature(fn).parameters
             if (effect is Effect.DESTRUCTIVE and not spec.is_planned) or (
@@ -443,6 +469,9 @@ class Toolset:
                 raise TypeError(
                     f"{spec.name}: what can be destructive needs `confirm` and a `plan`"
                 )
+            missing = {*going, *(each.use for each in going.values())} - set(parameters)
+            if missing:
+                raise TypeError(f"{spec.name}: there is no argument {', '.join(sorted(missing))}")
             self.specs.append(spec)
             return fn
 

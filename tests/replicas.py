@@ -131,8 +131,8 @@ class Fleet:
 @contextmanager
 def started(
     arguments: Sequence[str], environment: Mapping[str, str]
-) -> Iterator[tuple[Popen[bytes], str]]:
-    """Start a server; its process and its address. A log nobody reads must not fill a pipe."""
+) -> Iterator[tuple[Popen[bytes], Path]]:
+    """Start a server; its process and its log, which is a file: nobody reads a pipe empty."""
     with TemporaryDirectory() as folder:
         log = Path(folder, "log")
         with log.open("wb") as stderr:
@@ -140,13 +140,14 @@ def started(
                 [sys.executable, "-m", "mcp_server", *arguments], env=environment, stderr=stderr
             )
         try:
-            yield process, _address_in(log, process)
+            yield process, log
         finally:
             process.terminate()
             process.wait(timeout=30)
 
 
-def _address_in(log: Path, process: Popen[bytes]) -> str:
+def _address_of(process: Popen[bytes], log: Path) -> str:
+    """Wait until a server says where it serves."""
     while process.poll() is None:
         for line in log.read_text(encoding="utf-8").splitlines():
             if found := re.search(r"Uvicorn running on (http://[\d.:]+)", line):
@@ -160,12 +161,12 @@ def fleet(
     *arguments: str, keys: tuple[str, ...] = (KEY, KEY), plan: Any = "standard", **more: str
 ) -> Iterator[Fleet]:
     """Start a replica for each of the keys, with further variables of the environment."""
-    sandbox = Sandbox()
+    sandbox = Sandbox(sync_seconds=0.5)
     sandbox.limit_requests(plan=plan)
     api = Statuses(sandbox.app)
     with ExitStack() as stack:
         account = stack.enter_context(served(api))
-        processes = []
+        starting = []
         for key in keys:
             environment = {
                 **os.environ,  # noqa: TID251 -- for the coverage of the process
@@ -178,7 +179,8 @@ def fleet(
                 "FIVETRAN_MCP_LOG_FORMAT": "json",
                 **more,
             }
-            processes.append(stack.enter_context(started(arguments, environment)))
-        balancer = Balancer([address for _, address in processes])
+            starting.append(stack.enter_context(started(arguments, environment)))
+        # Only now, so that they start side by side.
+        balancer = Balancer([_address_of(process, log) for process, log in starting])
         url = stack.enter_context(served(balancer.app()))
-        yield Fleet(f"{url}/mcp", balancer, [p for p, _ in processes], sandbox, api.seen)
+        yield Fleet(f"{url}/mcp", balancer, [p for p, _ in starting], sandbox, api.seen)

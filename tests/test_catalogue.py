@@ -101,7 +101,7 @@ def test_arguments_are_closed_described_and_plain(tool: GatedTool) -> None:
 KEYWORDS = frozenset(
     {"type", "description", "enum", "const", "default", "properties", "required", "items"}
     | {"additionalProperties", "minimum", "maximum", "minLength", "maxLength", "pattern"}
-    | {"minItems", "maxItems", "minProperties"}
+    | {"minItems", "maxItems", "minProperties", "deprecated"}
 )
 
 

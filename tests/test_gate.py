@@ -19,7 +19,18 @@ from mcp_server.policy import Mode
 from mcp_server.sandbox import Fault, Sandbox
 from mcp_server.server import all_specs
 from mcp_server.settings import TOOLSETS
-from mcp_server.toolkit import Confirm, Effect, Maybe, Plan, Preview, Result, Target, Toolset
+from mcp_server.toolkit import (
+    Confirm,
+    ConnectorId,
+    Deprecated,
+    Effect,
+    Maybe,
+    Plan,
+    Preview,
+    Result,
+    Target,
+    Toolset,
+)
 from mcp_server.vault import Vault
 from tests.support import HOSTILE, Caller, Clock, Connect, serve, text_of
 
@@ -683,6 +694,26 @@ async def test_each_call_is_one_line_without_its_arguments(
     assert len(calls[1]["connector_id"]) == 64
     assert calls[2]["connector_id"] is None
     assert "canary" not in str(logged)
+
+
+async def test_a_call_of_what_is_deprecated_is_told_in_its_line(logged: list[Any]) -> None:
+    """An operator finds who still calls it before it goes."""
+    gone = Deprecated(since="0.2.0", until="1.0.0", use="new")
+    old = Toolset("syncs")
+
+    @old.tool(title="Old", effect=Effect.READ, deprecated=gone, deprecated_arguments={"old": gone})
+    async def get_old(old: ConnectorId = "x", new: ConnectorId = "x") -> Nothing:  # noqa: ARG001 -- a declaration
+        """Do nothing."""
+        return Nothing()
+
+    gate = Gate(mode=Mode.READ_ONLY, toolsets=EVERY)
+    server = MCPServer("own", tools=[GatedTool.of(spec, gate) for spec in old.specs])
+    async with Client(server) as client:
+        await client.call_tool("get_old", {})
+        await client.call_tool("get_old", {"old": "y"})
+
+    calls = [entry for entry in logged if entry["event"] == "tool_call"]
+    assert [call["deprecated"] for call in calls] == [["get_old"], ["get_old", "old"]]
 
 
 async def test_a_refused_tool_is_logged_without_the_text_that_was_asked_for(

@@ -6,9 +6,11 @@ import pytest
 from mcp.server.mcpserver import Resolve
 from pydantic import BaseModel, Field
 
-from mcp_server.contract import answer_fields, build, tidy, whole_schema
+from mcp_server.contract import answer_fields, build, deprecations, tidy, whole_schema
 from mcp_server.toolkit import (
     Confirm,
+    ConnectorId,
+    Deprecated,
     Effect,
     Plan,
     Result,
@@ -119,3 +121,67 @@ def test_a_union_has_no_place_in_a_schema() -> None:
 
     with pytest.raises(TypeError, match="a union has no place"):
         tidy(Either.model_json_schema())
+
+
+async def renamed(connector_id: ConnectorId, connection_id: ConnectorId = "x") -> Nothing:  # noqa: ARG001 -- a declaration
+    """Do nothing, twice.
+
+    And more of it.
+    """
+    return Nothing()
+
+
+def test_a_deprecated_tool_says_first_what_to_use_and_can_still_be_called() -> None:
+    """A model that reads only the first line takes the other one."""
+    toolset = Toolset("test")
+    gone = Deprecated(since="0.2.0", until="1.0.0", use="plain")
+    toolset.tool(title="Old", effect=Effect.READ, deprecated=gone)(renamed)
+    (spec,) = toolset.specs
+
+    first, _, rest = build(spec).description.partition("\n\n")
+    assert first == "Deprecated, use `plain`: it goes in 1.0.0."
+    assert rest == "Do nothing, twice.\n\nAnd more of it."
+    assert deprecations(spec) == {
+        "deprecated": {"since": "0.2.0", "until": "1.0.0", "use": "plain"}
+    }
+
+
+def test_a_deprecated_argument_says_so_in_its_schema_and_first_in_its_description() -> None:
+    """JSON Schema has a word for it; a model reads the text."""
+    toolset = Toolset("test")
+    gone = {"connection_id": Deprecated(since="0.2.0", until="1.0.0", use="connector_id")}
+    toolset.tool(title="T", effect=Effect.READ, deprecated_arguments=gone)(renamed)
+    (spec,) = toolset.specs
+
+    properties = build(spec).parameters["properties"]
+    assert properties["connection_id"]["deprecated"] is True
+    assert properties["connection_id"]["description"] == (
+        "Deprecated, use `connector_id`: it goes in 1.0.0. Id from `list_connectors`."
+    )
+    assert "deprecated" not in properties["connector_id"]
+    assert deprecations(spec) == {
+        "deprecatedArguments": {
+            "connection_id": {"since": "0.2.0", "until": "1.0.0", "use": "connector_id"}
+        }
+    }
+
+
+def test_what_is_not_deprecated_says_nothing_of_it() -> None:
+    """The contract names it only where there is something to say."""
+    toolset = Toolset("test")
+    toolset.tool(title="T", effect=Effect.READ)(renamed)
+
+    assert deprecations(toolset.specs[0]) == {}
+
+
+@pytest.mark.parametrize(("name", "use"), [("nothing", "connector_id"), ("connector_id", "else")])
+def test_an_argument_cannot_be_deprecated_without_it_or_its_replacement(
+    name: str, use: str
+) -> None:
+    """A model told to use what is not there would be refused."""
+    toolset = Toolset("test")
+    gone = {name: Deprecated(since="0.2.0", until="1.0.0", use=use)}
+
+    with pytest.raises(TypeError, match=r"there is no argument (nothing|else)"):
+        toolset.tool(title="T", effect=Effect.READ, deprecated_arguments=gone)(renamed)
+    assert toolset.specs == []
