@@ -1,8 +1,9 @@
 """What machines and people read about the server, rendered from its code.
 
 `manifests/tools.json` is the tool contract; `manifests/server.json` and `manifests/mcpb/manifest.json`
-list the server (see `mcp_server.listings`); the README has a table of the tools. `python -m mcp_server.catalogue` writes them; with `--check` it
-only says whether they are current.
+list the server (see `mcp_server.listings`); the README has a table of the tools, `docs/tools` a page
+for each (see `mcp_server.pages`). `python -m mcp_server.catalogue` writes them; with `--check` it only
+says whether they are current.
 """
 
 import difflib
@@ -12,12 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from mcp_server import log
 from mcp_server.clients.known import Server
 from mcp_server.clients.known import files as client_files
 from mcp_server.clients.links import install_links
 from mcp_server.contract import deprecations, whole_schema
 from mcp_server.gate import Gate, GatedTool
 from mcp_server.listings import bundle_manifest, registry_entry
+from mcp_server.pages import pages
 from mcp_server.policy import Mode, needed_mode
 from mcp_server.server import all_specs
 from mcp_server.settings import TOOLSETS, USUAL
@@ -95,6 +98,7 @@ def rendered(root: Path) -> Mapping[Path, str]:
         root / "manifests" / "server.json": _json(registry_entry()),
         **{root / "manifests" / "clients" / name: text for name, text in client_files().items()},
         root / "manifests" / "mcpb" / "manifest.json": _json(bundle_manifest()),
+        **pages(root),
     }
 
 
@@ -112,6 +116,8 @@ def _json(value: Any) -> str:
 
 def main(arguments: list[str], root: Path = ROOT) -> int:
     """Write the generated files, or with `--check` compare them; the exit code."""
+    # The exchanges of the pages are calls like any others, which would be logged.
+    log.configure("error", "console")
     stale = {
         path: text
         for path, text in rendered(root).items()
