@@ -546,6 +546,7 @@ async def test_the_bound_is_on_what_is_decompressed(http: httpx.AsyncClient, far
 @pytest.mark.parametrize(
     "body",
     [b"no gzip", gzip.compress(b'{"data":{}}')[:15], gzip.compress(b"{}")[:-8] + b"\xff" * 8],
+    ids=["none", "cut off", "with another checksum"],
 )
 @pytest.mark.parametrize("method", METHODS)
 async def test_broken_compression_is_a_bad_answer(
