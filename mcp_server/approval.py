@@ -31,6 +31,8 @@ MODERN: Final = "2026-07-28"
 PATIENCE: Final = 600.0
 """Seconds for which a live question waits for the person."""
 VALID: Final = timedelta(minutes=10)
+LOOKED_BACK: Final = VALID + timedelta(minutes=2)
+"""For approvals that other processes used: their clocks may differ."""
 MOST_KEPT: Final = 10_000
 LONGEST_PART: Final = 20_000
 """More than a question may have: what does not fit is refused, not cut."""
@@ -177,39 +179,47 @@ def _plain(text: str) -> str:
     return clean(text, LONGEST_PART)
 
 
+def worded(question: str, times: int) -> str:
+    """Word a question that was approved before so that only a new answer fits it."""
+    return f"{question}\nApproved in the last ten minutes: {times}." if times else question
+
+
+def mark_of(question: str, times: int) -> str:
+    """Make of a question what the journal knows its approval by."""
+    return hashlib.sha256(worded(question, times).encode()).hexdigest()[:32]
+
+
 @dataclass(slots=True)
 class Approved:
     """How often each question was approved of late, so that no approval is good twice.
 
     The client brings a question's answer back together with what was asked. A question that was
     approved is worded otherwise the next time, so an answer that is sent again fits it no more.
+    What other processes approved, only a journal that they share can tell.
     """
 
-    _given: "OrderedDict[bytes, tuple[int, datetime]]" = field(default_factory=OrderedDict)
+    _given: "OrderedDict[str, tuple[int, datetime]]" = field(default_factory=OrderedDict)
 
-    def times(self, question: str, now: datetime) -> int:
+    def times(self, question: str, now: datetime, elsewhere: frozenset[str] = frozenset()) -> int:
         """Tell how often a question was approved, as long as its answer would be taken."""
-        count, until = self._given.get(_mark(question), (0, now))
-        return count if until > now else 0
+        times = self._times(question, now)
+        while mark_of(question, times) in elsewhere:
+            times += 1
+        return times
 
-    def worded(self, question: str, now: datetime) -> str:
-        """Word a question so that only a new answer fits it."""
-        times = self.times(question, now)
-        return f"{question}\nApproved in the last ten minutes: {times}." if times else question
+    def _times(self, question: str, now: datetime) -> int:
+        times, until = self._given.get(mark_of(question, 0), (0, now))
+        return times if until > now else 0
 
     def use(self, question: str, now: datetime, *, times: int) -> bool:
         """Count an approval; False if another was counted since, so that this may be the same."""
-        if self.times(question, now) != times:
+        if self._times(question, now) > times:
             return False
-        self._given[_mark(question)] = (times + 1, now + VALID)
-        self._given.move_to_end(_mark(question))
+        self._given[mark_of(question, 0)] = (times + 1, now + VALID)
+        self._given.move_to_end(mark_of(question, 0))
         while len(self._given) > MOST_KEPT:
             self._given.popitem(last=False)
         return True
-
-
-def _mark(question: str) -> bytes:
-    return hashlib.sha256(question.encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,11 +227,13 @@ class Tokens:
     """Tokens that previews give: good for this tool, these arguments, this state, ten minutes."""
 
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    known: tuple[bytes, ...] = field(default=(), repr=False)
+    """Others whose tokens are taken, while the key is changed."""
 
     def give(self, tool: str, arguments: Mapping[str, Any], preview: Preview, now: datetime) -> str:
         """Make the token of a preview."""
         until = int((now + VALID).timestamp())
-        return f"{until:x}.{self._mark(until, tool, arguments, preview)}"
+        return f"{until:x}.{_token_mark(self.key, until, tool, arguments, preview)}"
 
     def check(
         self,
@@ -237,13 +249,15 @@ class Tokens:
             until = int(head, 16)
         except ValueError:
             return False
-        fits = hmac.compare_digest(
-            mark.encode(), self._mark(until, tool, arguments, preview).encode()
+        marks = (
+            _token_mark(key, until, tool, arguments, preview) for key in (self.key, *self.known)
         )
+        fits = any(hmac.compare_digest(mark.encode(), each.encode()) for each in marks)
         return fits and now.timestamp() <= until
 
-    def _mark(self, until: int, tool: str, arguments: Mapping[str, Any], preview: Preview) -> str:
-        content = json.dumps(
-            [until, tool, arguments, preview.model_dump(mode="json")], sort_keys=True
-        )
-        return hmac.new(self.key, content.encode(), hashlib.sha256).hexdigest()[:32]
+
+def _token_mark(
+    key: bytes, until: int, tool: str, arguments: Mapping[str, Any], preview: Preview
+) -> str:
+    content = json.dumps([until, tool, arguments, preview.model_dump(mode="json")], sort_keys=True)
+    return hmac.new(key, content.encode(), hashlib.sha256).hexdigest()[:32]

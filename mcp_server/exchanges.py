@@ -18,7 +18,7 @@ from mcp_types import Implementation, TextContent
 from pydantic import SecretStr
 
 from mcp_server.sandbox import SANDBOX_KEY, SANDBOX_SECRET, Sandbox
-from mcp_server.server import build_server
+from mcp_server.server import all_specs, build_server
 from mcp_server.settings import VARIABLES, Settings
 
 Json: TypeAlias = dict[str, Any]
@@ -280,5 +280,12 @@ async def _exchanges() -> dict[str, Exchange]:
 
 
 def exchanges() -> dict[str, Exchange]:
-    """Make the exchange of every tool, each on an account that nobody has touched."""
+    """Make the exchange of every tool, each on an account that nobody has touched.
+
+    Raises:
+        LookupError: A tool has no example.
+    """
+    without = [spec.name for spec in all_specs() if spec.name not in EXAMPLES]
+    if without:
+        raise LookupError(f"{', '.join(without)}: give an example in mcp_server/exchanges.py")
     return anyio.run(_exchanges)

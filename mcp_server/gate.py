@@ -9,7 +9,7 @@ import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Final
@@ -34,6 +34,7 @@ from mcp_server.answers import (
 )
 from mcp_server.approval import (
     ENDINGS,
+    LOOKED_BACK,
     Answer,
     Approval,
     Approvals,
@@ -44,9 +45,11 @@ from mcp_server.approval import (
     can_ask,
     is_live,
     is_modern,
+    mark_of,
     nobody_to_ask,
     not_approved,
     question_of,
+    worded,
 )
 from mcp_server.auth import AuthConfig, caller_mode, caller_name
 from mcp_server.contract import (
@@ -61,7 +64,16 @@ from mcp_server.fivetran.transport import within
 from mcp_server.journal import Journal, Record
 from mcp_server.judging import RESYNC, Resyncs, act_of, is_idle, preview_of
 from mcp_server.policy import Mode, check_effect, check_tool, is_offered, needed_mode
-from mcp_server.recording import RECORD, REFUSALS, carried_out, client_of, refused, with_plan
+from mcp_server.recording import (
+    RECORD,
+    REFUSALS,
+    approved_once,
+    carried_out,
+    client_of,
+    refused,
+    used_approvals,
+    with_plan,
+)
 from mcp_server.rules import Rules
 from mcp_server.telemetry import Metrics
 from mcp_server.toolkit import (
@@ -85,6 +97,7 @@ LONGEST_ID: Final = 64
 
 ASKED: Final[ContextVar[tuple[str, int]]] = ContextVar("asked")
 """The question of the call that runs, and how often it was approved before."""
+USED_BEFORE: Final = "this approval was used before"
 TOKEN: Final = "preview_token"  # noqa: S105 -- the name of an argument
 PreviewToken = Annotated[
     str, Field(max_length=100, description="From the preview; good for this very call.")
@@ -210,8 +223,10 @@ class Gate:
             if said is Answer.APPROVED:  # it took time, in which a freeze may have begun
                 await self._ruled(spec, arguments, plan, ctx)
             return said
-        ASKED.set((question, self.approved.times(question, self.now())))
-        return Elicit(self.approved.worded(question, self.now()), Approval)
+        used = await used_approvals(self.journal, spec.name, self.now() - LOOKED_BACK)
+        times = self.approved.times(question, self.now(), used)
+        ASKED.set((question, times))
+        return Elicit(worded(question, times), Approval)
 
     async def _ruled(
         self, spec: Spec, arguments: Mapping[str, Any], plan: Plan | None, ctx: Context[Any, Any]
@@ -316,15 +331,21 @@ class GatedTool(Tool):
         """Run the body, of exactly what was approved and with a record of it."""
         said = answer_of(answer)
         plan: Plan | None = kwargs.get("plan")
+        approval: str | None = None
         if said is Answer.APPROVED and not is_live(answer):
             question, times = ASKED.get()
+            approval = mark_of(question, times)
             if not self.gate.approved.use(question, self.gate.now(), times=times):
-                raise not_approved(self.name, "this approval was used before")
+                raise not_approved(self.name, USED_BEFORE)
         elif plan and said is Answer.APPROVED:
             plan = kwargs["plan"] = await self._again(given, kwargs)
         if self.spec.effect is Effect.READ or is_idle(given, plan):
             return await self.spec.fn(**kwargs)
         record = with_plan(RECORD.get(), plan, approved=said is Answer.APPROVED)
+        if said is Answer.APPROVED:
+            record, since = replace(record, approval=approval), self.gate.now() - LOOKED_BACK
+            if not await approved_once(self.gate.journal, record, since):
+                raise not_approved(self.name, USED_BEFORE)
         self.gate.count_resync(self.name)
         return await carried_out(
             self.gate.journal,

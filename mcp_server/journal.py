@@ -146,9 +146,25 @@ class Journal:
         """Write that something is not done, and what decided so."""
         return self.tell("refused", replace(record, decision=decision, by=by))
 
-    def note(self, phase: str, record: Record) -> bool:
-        """Write something else about an act: `approved`, `declined`."""
-        return self.tell(phase, record)
+    def approve(self, record: Record, since: datetime) -> bool:
+        """Write that a person approved; False if that very approval was used before, since then.
+
+        Of the processes that share the file, the one whose line comes first has it.
+
+        Raises:
+            JournalError: It is not sure that this was written, or what was before.
+        """
+        self._write("approved", record, {})
+        used = [act for act, approval in self._approvals(since) if approval == record.approval]
+        return record.approval is None or used[-1:] in ([], [record.id])
+
+    def approvals(self, since: datetime) -> frozenset[str]:
+        """List the approvals that were used since then, if there is a file that others may share.
+
+        Raises:
+            JournalError: The file cannot be read.
+        """
+        return frozenset(approval for _, approval in self._approvals(since))
 
     def tell(self, phase: str, record: Record, result: Mapping[str, Any] | None = None) -> bool:
         """Write what cannot be stopped any more; say loudly if that failed, and go on."""
@@ -223,6 +239,14 @@ class Journal:
             told["seconds"] = round(told["seconds"], 3)
         said = fields_of(record, self._hashing)
         return bounded({"id": record.id, "at": iso(self._now()), "phase": phase, **said, **told})
+
+    def _approvals(self, since: datetime) -> Iterator[tuple[str, str]]:
+        """Give each act that a person approved, and its approval, the newest first."""
+        for _, entry in self._backwards(None) if self._file else ():
+            if entry and str(entry.get("at")) < iso(since):
+                return
+            if entry and entry["phase"] == "approved" and "approval" in entry:
+                yield entry["id"], str(entry["approval"])
 
     def _keep(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         with self._mutex:

@@ -42,7 +42,7 @@ _MAY_GO: Final = ("arguments", "undo", "connector_ids", "client", "principal", "
 """Fields that are left out of an entry that is too long, the largest first."""
 _TEXTS: Final = (
     *("tool", "effect", "connector_id", "name", "principal", "client", "protocol"),
-    *("decision", "by", "undo_of"),
+    *("decision", "by", "approval", "undo_of"),
 )
 
 
@@ -70,6 +70,8 @@ class Record:
     decision: str | None = None
     by: str | None = None
     """What decided: the mode, a rule, a person."""
+    approval: str | None = None
+    """Which answer of a person let it pass; the same answer, brought again, has the same."""
     undo_of: str | None = None
     """The act that this one takes back."""
     undo: Mapping[str, Any] | None = field(default=None, repr=False)

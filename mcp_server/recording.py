@@ -1,9 +1,11 @@
 """A call that changes something, as the journal has it: what was meant, what became of it."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -57,6 +59,40 @@ async def refused(journal: Journal, record: Record, failure: ToolFailure) -> Non
     await run_sync(journal.refuse, record, failure.code, by)
 
 
+@contextmanager
+def _recorded(tool: str) -> Iterator[None]:
+    """Let nothing be done of which there can be no record."""
+    try:
+        yield
+    except JournalError as error:
+        raise ToolFailure(
+            "not_recorded",
+            f"{tool} was not carried out, for no record of it can be written",
+            hint="Nothing was sent. Whoever runs the server has to mend its journal; its log says what"
+            " is wrong.",
+        ) from error
+
+
+async def used_approvals(journal: Journal, tool: str, since: datetime) -> frozenset[str]:
+    """List the approvals that processes with this journal have used since then.
+
+    Raises:
+        ToolFailure: The journal cannot be read.
+    """
+    with _recorded(tool):
+        return await run_sync(journal.approvals, since)
+
+
+async def approved_once(journal: Journal, record: Record, since: datetime) -> bool:
+    """Write that a person approved; False if the same approval was used before.
+
+    Raises:
+        ToolFailure: It cannot be written.
+    """
+    with _recorded(record.tool):
+        return await run_sync(journal.approve, record, since)
+
+
 async def carried_out(
     journal: Journal,
     record: Record,
@@ -67,17 +103,8 @@ async def carried_out(
     Raises:
         ToolFailure: The first entry cannot be written, so nothing is done.
     """
-    if record.by == "a person":
-        await run_sync(journal.note, "approved", record)
-    try:
+    with _recorded(record.tool):
         act = await run_sync(journal.intend, record)
-    except JournalError as error:
-        raise ToolFailure(
-            "not_recorded",
-            f"{record.tool} was not carried out, for no record of it can be written",
-            hint="Nothing was sent. Whoever runs the server has to mend its journal; its log says what"
-            " is wrong.",
-        ) from error
     outcome, status, started = "interrupted", None, time.perf_counter()
     undo: dict[str, Any] | None = None
     try:

@@ -255,18 +255,16 @@ def journal_of(settings: Settings, now: Callable[[], datetime] | None) -> Journa
 
 def state_security(settings: Settings) -> RequestStateSecurity | None:
     """Share the key of questions that are under way with other replicas, if there are any."""
-    if settings.state_key is None:
-        return None
-    return RequestStateSecurity(keys=[settings.state_key.get_secret_value().encode()])
+    return RequestStateSecurity(keys=settings.state_keys) if settings.state_keys else None
 
 
 def tokens_of(settings: Settings) -> Tokens:
     """Have every replica know the tokens of the others' previews."""
-    if settings.state_key is None:
+    if not settings.state_keys:
         return Tokens()
-    shared = settings.state_key.get_secret_value().encode()
-    # A key of its own: what is made with one says nothing of the other.
-    return Tokens(hmac.digest(shared, b"tokens of previews", "sha256"))
+    # Keys of their own: what is made with one says nothing of the other.
+    own, *others = (hmac.digest(k, b"tokens of previews", "sha256") for k in settings.state_keys)
+    return Tokens(own, known=tuple(others))
 
 
 def http_client(

@@ -83,8 +83,8 @@ REMEDIES: Final = {
     "hosts": "give names by which clients reach the server, separated by commas (FIVETRAN_MCP_HOSTS)",
     "origins": "give origins of web pages that may call it, as https://app.example, separated by"
     " commas (FIVETRAN_MCP_ORIGINS)",
-    "state_key": "give the same text of at least 32 characters to all replicas"
-    " (FIVETRAN_MCP_STATE_KEY)",
+    "state_key": "give the same text of at least 32 characters to all replicas; while it is changed,"
+    " the one to use, a comma, and the other (FIVETRAN_MCP_STATE_KEY)",
     "replicas": "give how many processes share the account's limits at most, from 1 to 100"
     " (FIVETRAN_MCP_REPLICAS)",
     "timeout": "give seconds from 1 to 600 (FIVETRAN_MCP_TIMEOUT)",
@@ -184,6 +184,11 @@ class Settings(BaseSettings):
             jwks_url=self.auth_jwks,
         )
 
+    @property
+    def state_keys(self) -> tuple[bytes, ...]:
+        """What replicas share: the first key is used, those after it are still known."""
+        return tuple(each.encode() for each in _each(self.state_key))
+
     def vault(self) -> Vault:
         """Open what the operator lets be named; this server's own settings never are."""
         own = {*VARIABLES.values()}
@@ -193,8 +198,8 @@ class Settings(BaseSettings):
             if name not in own and any(_matches(name, pattern) for pattern in self.secret_env)
         }
         keys = (self.api_key, self.api_secret, self.state_key, self.audit_key)
-        pair = tuple(key.get_secret_value() for key in keys if key)
-        return Vault(opened, self.secret_dir, hidden=pair)
+        whole = tuple(key.get_secret_value() for key in keys if key)
+        return Vault(opened, self.secret_dir, hidden=(*whole, *_each(self.state_key)))
 
     @field_validator("api_key", "api_secret")
     @classmethod
@@ -251,7 +256,17 @@ class Settings(BaseSettings):
             raise ValueError("it is not a loopback address, and nobody has to say who they are")
         return value
 
-    @field_validator("state_key", "audit_key")
+    @field_validator("state_key")
+    @classmethod
+    def _ring(cls, value: SecretStr | None) -> SecretStr | None:
+        keys = _each(value)
+        if len({*keys}) < len(keys):
+            raise ValueError("it has a key twice")
+        if value is not None and min(map(len, keys)) < SHORTEST_KEY:
+            raise ValueError("it is too short")
+        return value
+
+    @field_validator("audit_key")
     @classmethod
     def _long(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < SHORTEST_KEY:
@@ -264,6 +279,11 @@ class Settings(BaseSettings):
         if value is not None and not value.is_file():
             raise ValueError("there is no such file")
         return value
+
+
+def _each(keys: SecretStr | None) -> list[str]:
+    """Take keys apart that are separated by commas."""
+    return [key.strip() for key in keys.get_secret_value().split(",")] if keys else []
 
 
 def _matches(name: str, pattern: str) -> bool:

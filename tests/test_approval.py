@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -13,10 +14,20 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitResult
 
 from mcp_server import approval
-from mcp_server.approval import Answer, Approvals, Approved, Tokens, answer_of, question_of
+from mcp_server.approval import (
+    Answer,
+    Approvals,
+    Approved,
+    Tokens,
+    answer_of,
+    mark_of,
+    question_of,
+    worded,
+)
+from mcp_server.journal import Journal, JournalError
 from mcp_server.sandbox import Sandbox
 from mcp_server.toolkit import Preview, Target
-from tests.support import Caller, Clock, serve
+from tests.support import Caller, Clock, serve, text_of
 
 DELETE = {"connector_id": "solid_anchor", "confirm": True}
 Reply = Any
@@ -232,6 +243,104 @@ async def test_without_it_there_is_no_such_argument(sandbox: Sandbox) -> None:
     assert "preview_token: unknown" in error["message"]
 
 
+# --- several processes ---
+
+AGAIN = {
+    "a resync that has ended": ("resync_connector", {**DELETE, "scope": "connector"}),
+    "a resync of what is paused": (
+        "resync_connector",
+        {**DELETE, "connector_id": "dusty_canyon", "scope": "connector"},
+    ),
+    "columns of the same names": (
+        "drop_columns",
+        {**DELETE, "columns": {"public": {"customers": ["email"]}}},
+    ),
+}
+"""What leaves its target as it was, so that the same approval would fit it again."""
+
+
+@pytest.fixture
+async def both(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Client, Client]]:
+    """Connect to two servers with one key and one audit file, as somebody who always agrees."""
+    monkeypatch.setenv("FIVETRAN_MCP_STATE_KEY", "k" * 32)
+    monkeypatch.setenv("FIVETRAN_MCP_AUDIT_FILE", str(tmp_path / "audit.jsonl"))
+    hidden = {"public": {"tables": {"customers": {"columns": {"email": {"enabled": False}}}}}}
+    async with (
+        Client(serve(sandbox), elicitation_callback=YES) as one,
+        Client(serve(sandbox), elicitation_callback=YES) as other,
+    ):
+        await Caller(one).ok(
+            "update_schema_config", connector_id="solid_anchor", schemas=hidden, confirm=True
+        )
+        sandbox.requests.clear()
+        yield one, other
+
+
+async def asked(client: Client, tool: str, arguments: Any) -> Any:
+    """Have a question asked; what the client brings when the person agrees."""
+    call: Any = client.session.call_tool
+    first = await call(tool, arguments, allow_input_required=True)
+    (key,) = first.input_requests
+    answer = ElicitResult(action="accept", content={"approve": True})
+    return {"input_responses": {key: answer}, "request_state": first.request_state}
+
+
+@pytest.mark.parametrize("what", AGAIN)
+async def test_an_approval_is_good_once_among_those_who_share_the_audit_file(
+    what: str, both: tuple[Client, Client], sandbox: Sandbox, clock: Clock
+) -> None:
+    """At another one there is a new question; and what is agreed to then is done."""
+    one, other = both
+    tool, arguments = AGAIN[what]
+    again = await asked(one, tool, arguments)
+    call: Any = other.session.call_tool
+
+    assert not (await one.session.call_tool(tool, arguments, **again)).is_error
+    clock.wait(60)
+    replayed = await call(tool, arguments, **again, allow_input_required=True)
+
+    (question,) = replayed.input_requests.values()
+    assert "Approved in the last ten minutes: 1." in question.params.message
+    assert len(sent_of(sandbox)) == 1
+    await Caller(other).ok(tool, **arguments)
+    assert len(sent_of(sandbox)) == 2
+    clock.wait(721)
+    fresh = await call(tool, arguments, allow_input_required=True)
+    assert "Approved" not in str(fresh.input_requests)
+
+
+async def test_of_two_servers_that_get_an_answer_at_once_one_carries_it_out(
+    both: tuple[Client, Client], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither had seen the other's line when it asked; the first line in the file decides."""
+    tool, arguments = AGAIN["a resync of what is paused"]
+    again = await asked(both[0], tool, arguments)
+    monkeypatch.setattr(Journal, "approvals", lambda *_: frozenset())
+
+    results = [await each.session.call_tool(tool, arguments, **again) for each in both]
+
+    assert [bool(result.is_error) for result in results] == [False, True]
+    assert "used before" in text_of(results[1])
+    assert len(sent_of(sandbox)) == 1
+
+
+async def test_without_a_look_at_the_audit_file_nobody_is_asked(
+    both: tuple[Client, Client], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer could be one that was used."""
+
+    def unreadable(*_: Any) -> Any:
+        raise JournalError("gone")
+
+    monkeypatch.setattr(Journal, "approvals", unreadable)
+    error = await Caller(both[0]).error("delete_connector", **DELETE)
+
+    assert error["code"] == "not_recorded"
+    assert sent_of(sandbox) == []
+
+
 # --- its parts ---
 
 
@@ -297,11 +406,12 @@ def test_approvals_are_remembered_as_long_as_they_are_valid_and_bounded(
     """By the digest of the question; the oldest make room."""
     now = datetime(2026, 3, 10, tzinfo=UTC)
     approved = Approved()
-    assert approved.worded("a", now) == "a"
+    assert worded("a", approved.times("a", now)) == "a"
     assert approved.use("a", now, times=0)
     assert not approved.use("a", now, times=0)
-    assert approved.worded("a", now) != "a"
-    assert approved.worded("a", now + timedelta(minutes=10)) == "a"
+    assert worded("a", approved.times("a", now)) != "a"
+    assert approved.times("a", now, frozenset({mark_of("a", 0), mark_of("a", 1)})) == 2
+    assert approved.times("a", now + timedelta(minutes=10)) == 0
     monkeypatch.setattr(approval, "MOST_KEPT", 2)
     for question in ("b", "c", "d"):
         assert approved.use(question, now, times=0)
@@ -319,6 +429,9 @@ def test_a_token_does_not_show_its_key() -> None:
     assert tokens.check(token, "t", {"a": 1}, preview, now)
     assert not Tokens().check(token, "t", {"a": 1}, preview, now)
     assert not tokens.check(token, "u", {"a": 1}, preview, now)
+    changed = Tokens(b"n" * 32, known=(b"k" * 32,))
+    assert changed.check(token, "t", {"a": 1}, preview, now)
+    assert not tokens.check(changed.give("t", {"a": 1}, preview, now), "t", {"a": 1}, preview, now)
     assert "kkk" not in repr(tokens) + json.dumps(token)
 
 

@@ -11,14 +11,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from typer.main import get_command
 
 import make
 from benchmarks import bench
+from mcp_server import __version__, cli
 from mcp_server.catalogue import ROOT
+from mcp_server.listings import NAME
 from mcp_server.rules import load
 from mcp_server.server import all_specs
 from mcp_server.settings import VARIABLES, load_settings
@@ -33,7 +37,15 @@ FENCED: Final = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILIN
 LINK: Final = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 ASSIGNED: Final = re.compile(r"([A-Z][A-Z_]*)=(.*)", re.DOTALL)
 
-OURS: Final = ("mcp-server-fivetran", ".venv/bin/mcp-server-fivetran")
+OURS: Final = (NAME, f".venv/bin/{NAME}")
+COMMANDS: Final = {*getattr(get_command(cli.app), "commands", ()), "--help", "--version"}
+"""What makes the command something else than a server."""
+HANDSHAKE: Final = """\
+{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25", \
+"capabilities": {}, "clientInfo": {"name": "a reader", "version": "1"}}}
+{"jsonrpc": "2.0", "method": "notifications/initialized"}
+{"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+"""
 PYTHON: Final = ".venv/bin/python"
 MAKE: Final = {
     "environment": ".ci/run",
@@ -48,7 +60,7 @@ MAKE: Final = {
     "bench": "tests/test_docs.py",
 }
 """What runs each target, or what it does: within the tests most would run the tests again."""
-OTHERS: Final = ("claude", "docker", "kubectl", "cd")
+OTHERS: Final = ("claude", "docker", "kubectl")
 """Programs that are not ours."""
 
 
@@ -106,27 +118,32 @@ def _place(tmp_path: Path, record: bytes, monkeypatch: pytest.MonkeyPatch) -> Pa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "policy.toml").write_text('[protected]\nconnectors = ["billing"]\n', "utf-8")
     (tmp_path / "audit.jsonl").write_bytes(record)
-    monkeypatch.setenv("HOME", str(tmp_path))
+    for directory in ("HOME", "USERPROFILE", "APPDATA", "XDG_CONFIG_HOME", "CODEX_HOME"):
+        monkeypatch.setenv(directory, str(tmp_path))  # clients' files of whoever runs this stay
     monkeypatch.setenv("FIVETRAN_MCP_SANDBOX", "true")
     return tmp_path
 
 
 def ours(arguments: list[str], **given: str) -> None:
-    """Run the server's own command; it has to end well."""
+    """Run the server's own command; it has to end well, and a server to offer its tools."""
     done = subprocess.run(  # noqa: S603 -- our own command
         [sys.executable, "-m", "mcp_server", *arguments],
         env={**os.environ, **given, "PYTHONPATH": str(ROOT)},  # noqa: TID251 -- as a shell does
-        stdin=subprocess.DEVNULL,
+        input=HANDSHAKE,
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
     assert done.returncode == 0, f"{arguments}: {done.stderr}"
+    assert COMMANDS & {*arguments} or '"list_connectors"' in done.stdout, arguments
 
 
-def run(words: list[str], place: Path) -> None:
-    """Run one command of a page as far as it is ours; a test fails that no rule covers."""
+def run(words: list[str], here: Path = ROOT) -> None:
+    """Run one command of a page, in a folder of the repository, as far as it is ours.
+
+    A command that no rule covers fails the test.
+    """
     given: dict[str, str] = {}
     while words and (assigned := ASSIGNED.fullmatch(words[0])):
         given[assigned[1]] = assigned[2]
@@ -144,25 +161,34 @@ def run(words: list[str], place: Path) -> None:
         case [program, "-m", "pytest", *arguments] if program == PYTHON:
             assert all((ROOT / each).exists() for each in arguments if not each.startswith("-"))
         case [program, *arguments] if program in OTHERS:
-            others(arguments, place)
+            others(program, arguments, here)
         case _:
             pytest.fail(f"nothing tells how to run this: {words}")
 
 
-def others(arguments: list[str], place: Path) -> None:
-    """Look at what another program is told of this repository."""
-    if "--" in arguments:
-        command = arguments[arguments.index("--") + 1]
-        assert command == "$PWD/.venv/bin/mcp-server-fivetran"
-        arguments = arguments[: arguments.index("--")]
-    elif "mcp-server-fivetran:0.1.0" in arguments and arguments[0] == "run":
-        ours(arguments[arguments.index("mcp-server-fivetran:0.1.0") + 1 :])
-    for each in arguments:
-        if each.startswith(("manifests/", "docs/", "tests/")):
-            assert (ROOT / each).exists(), each
-        for name in re.findall(r"FIVETRAN_\w+", each):
-            assert name in VARIABLES.values(), name
-    assert place.exists()
+def others(program: str, arguments: list[str], here: Path) -> None:
+    """Look at what another program is told of this repository, and run what it would run of ours."""
+    image = f"{NAME}:{__version__}"
+    match program, arguments:
+        case "claude", ["mcp", "add", *options]:
+            end = options.index("--")
+            assert options[end + 1] == f"$PWD/.venv/bin/{NAME}"
+            ours(options[end + 2 :])
+        case "docker", ["run", *options]:
+            assert image in options
+            ours(options[options.index(image) + 1 :])
+        case "docker", ["build", *options]:
+            assert image in options
+        case "docker", ["compose", "up", *_]:
+            assert (here / "compose.yaml").is_file()
+        case "kubectl", _:
+            pass
+        case _:
+            pytest.fail(f"nothing tells what this does: {program} {arguments}")
+    for option, value in pairwise(arguments):
+        assert option not in {"-f", "-k"} or (here / value).exists(), value
+    for name in re.findall(r"FIVETRAN_\w+", " ".join(arguments)):
+        assert name in VARIABLES.values(), name
 
 
 @of("sh", "bash", "console")
@@ -176,11 +202,17 @@ def test_every_command_runs(block: Block, place: Path, monkeypatch: pytest.Monke
             monkeypatch.setenv(name, str(place) if value == "/run/secrets" else value)
         load_settings()
         return
+    here = ROOT
     for words in commands:
-        run(words, place)
+        if words[0] == "cd":
+            here /= words[1]
+            assert here.is_dir()
+        else:
+            run(words, here)
 
 
-def test_a_command_that_does_not_work_is_found(place: Path) -> None:
+@pytest.mark.usefixtures("place")
+def test_a_command_that_does_not_work_is_found() -> None:
     """A wrong option, a target that is not there, a program of nobody's, a path that is gone."""
     for wrong in (
         ".venv/bin/mcp-server-fivetran --reed-only tools",
@@ -188,11 +220,17 @@ def test_a_command_that_does_not_work_is_found(place: Path) -> None:
         "make everything",
         "curl example.com",
         "kubectl apply -k manifests/swarm",
+        "kubectl apply -f swarm.yaml",
         "claude mcp add fivetran -- server",
+        "claude mcp add fivetran -- '$PWD/.venv/bin/mcp-server-fivetran' --reed-only",
+        "docker run -i mcp-server-fivetran:0.0.1",
+        "docker compose up",
+        "docker compose down",
+        "kubectl create --from-literal=FIVETRAN_MCP_MOOD=full",
         ".venv/bin/python -m pytest tests/test_nothing.py",
     ):
         with pytest.raises((AssertionError, pytest.fail.Exception)):
-            run(shlex.split(wrong), place)
+            run(shlex.split(wrong))
 
 
 @of("toml")
@@ -204,10 +242,13 @@ def test_every_policy_is_one(block: Block, tmp_path: Path) -> None:
     load(file, tools=frozenset(spec.name for spec in all_specs()))
 
 
+@pytest.mark.usefixtures("place")
 @of("json")
 def test_every_example_is_json(block: Block) -> None:
-    """For a client to read."""
-    assert json.loads(block.text)
+    """For a client to read; what it would start is looked at like any other command."""
+    example = json.loads(block.text)
+
+    run([example["command"], *example["args"]])
 
 
 @of("python")

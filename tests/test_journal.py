@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from mcp_server import journal as journals
 from mcp_server.journal import MOST_KEPT, Journal, Page, Record
 from mcp_server.journal_check import verify
 from mcp_server.journal_file import LONGEST_LINE, JournalError
-from tests.journals import KEY, journal, now, pause, pausing
+from tests.journals import KEY, NOON, journal, now, pause, pausing
 
 CANARY = "canary-77-secret"
 
@@ -79,12 +80,36 @@ def test_a_refusal_says_what_decided(opened: Journal) -> None:
 def test_an_approval_has_the_id_of_its_act(opened: Journal) -> None:
     """It comes before."""
     record = pausing()
-    assert opened.note("approved", replace(record, by="person"))
+    assert opened.approve(replace(record, by="person"), NOON)
     opened.intend(record).done(outcome="ok")
 
     done, approved = opened.recent(5).entries
     assert (approved["phase"], done["phase"]) == ("approved", "done")
     assert approved["id"] == done["id"]
+
+
+def test_of_those_who_use_the_same_approval_the_first_has_it(path: Path) -> None:
+    """Of all processes with the file, and as far back as is asked; what is no entry counts not."""
+    mine, theirs = (pausing(approval=mark) for mark in ("yes", "yes"))
+    with journal(path) as here, journal(path) as there:
+        assert here.approve(mine, NOON)
+        path.write_bytes(path.read_bytes() + b"no entry\n")
+        pause(here)
+        assert there.approvals(NOON) == {"yes"}
+        assert there.approve(pausing(approval="another"), NOON)
+        assert not there.approve(theirs, NOON)
+        assert here.approve(pausing(), NOON)
+        later = NOON + timedelta(seconds=1)
+        assert here.approvals(later) == frozenset()
+        assert there.approve(pausing(approval="yes"), later)
+
+
+def test_without_a_file_approvals_are_nobody_elses_business() -> None:
+    """Whoever keeps them in memory has to see to it that none is used twice."""
+    with journal() as opened:
+        assert opened.approve(pausing(approval="yes"), NOON)
+        assert opened.approvals(NOON) == frozenset()
+        assert opened.approve(pausing(approval="yes"), NOON)
 
 
 def test_every_entry_is_one_line_of_log(path: Path) -> None:

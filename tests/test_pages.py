@@ -7,7 +7,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -84,6 +84,18 @@ def test_there_is_no_page_of_a_tool_that_is_gone() -> None:
 def test_every_tool_has_an_example() -> None:
     """And nothing else has one: a new tool is missed here first."""
     assert {*EXAMPLES} == {*SPECS}
+
+
+def test_a_tool_without_an_example_is_named_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever adds one runs `make fix`, and reads this."""
+    monkeypatch.delitem(cast("dict[str, Any]", EXAMPLES), "list_groups")
+
+    with pytest.raises(
+        LookupError, match=r"^list_groups: give an example in mcp_server/exchanges\.py$"
+    ):
+        exchanges()
 
 
 @each_tool

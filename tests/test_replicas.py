@@ -9,7 +9,6 @@ import pytest
 from mcp import Client
 from mcp_types import ElicitResult
 
-from mcp_server.fivetran import Budget
 from mcp_server.journal_check import verify
 from mcp_server.rules import Rules, RulesError
 from mcp_server.rules_tables import PolicyFile
@@ -18,6 +17,8 @@ from tests.support import ERAS, Caller
 
 BILLING = "solid_anchor"
 SHOP = "brisk_lantern"
+PAUSED = "dusty_canyon"
+OTHER_KEY = "o" * 32
 
 
 @pytest.fixture(name="both", scope="module")
@@ -67,9 +68,31 @@ async def test_a_question_of_one_replica_is_answered_at_the_other() -> None:
         assert error["code"] == "not_approved"
 
 
+@pytest.mark.parametrize(("shared", "times"), [(True, 1), (False, 2)])
+async def test_an_approval_is_good_once_or_once_per_replica(
+    tmp_path: Path, shared: bool, times: int
+) -> None:
+    """Of an act that leaves its target as it was; with an audit file for both it is once."""
+    more: dict[str, Any] = {"FIVETRAN_MCP_AUDIT_FILE": str(tmp_path / "audit")} if shared else {}
+    arguments = {"connector_id": PAUSED, "scope": "connector", "confirm": True}
+    with fleet(**more) as both:
+        async with Client(both.url, **saying(yes=True)) as client:
+            call: Any = client.session.call_tool
+            first = await call("resync_connector", arguments, allow_input_required=True)
+            yes = ElicitResult(action="accept", content={"approve": True})
+            again = {
+                "input_responses": dict.fromkeys(first.input_requests, yes),
+                "request_state": first.request_state,
+            }
+            for _ in range(4):
+                await call("resync_connector", arguments, **again, allow_input_required=True)
+
+        assert sum(r.path.endswith("/resync") for r in both.sandbox.requests) == times
+
+
 async def test_replicas_with_keys_of_their_own_take_no_answers_for_each_other() -> None:
     """Nothing is done, and the call ends with an error."""
-    with fleet(keys=(KEY, "o" * 32), FIVETRAN_MCP_APPROVAL="human") as both:
+    with fleet(keys=(KEY, OTHER_KEY), FIVETRAN_MCP_APPROVAL="human") as both:
         async with Client(both.url, **saying(yes=True)) as client:
             with pytest.raises(Exception, match=r"(?i)state") as raised:
                 await client.call_tool(
@@ -77,6 +100,19 @@ async def test_replicas_with_keys_of_their_own_take_no_answers_for_each_other() 
                 )
             assert "Traceback" not in str(raised.value)
         assert BILLING in both.sandbox.connections
+
+
+async def test_the_shared_key_can_be_changed_one_replica_after_the_other() -> None:
+    """As long as each knows the key that the other uses."""
+    keys = (f"{KEY},{OTHER_KEY}", f"{OTHER_KEY},{KEY}")
+    with fleet(keys=keys, FIVETRAN_MCP_APPROVAL="human") as both:
+        async with Client(both.url, **saying(yes=True)) as client:
+            caller = Caller(client)
+            for connector in (BILLING, SHOP):
+                await caller.ok("delete_connector", connector_id=connector, confirm=True)
+                await caller.ok("list_groups")  # so that the next question is asked by the other
+
+        assert not {BILLING, SHOP} & both.sandbox.connections.keys()
 
 
 async def test_a_live_question_needs_the_same_replica_so_a_client_of_2025_11_25_is_asked_nothing() -> (
@@ -175,17 +211,6 @@ async def test_replicas_may_share_an_audit_file(tmp_path: Path) -> None:
 
 async def _schedule(caller: Caller, connector: str, minutes: int) -> None:
     await caller.raw("set_sync_frequency", connector_id=connector, minutes=minutes)
-
-
-def test_what_answers_tell_of_is_not_parted_and_the_rest_is() -> None:
-    """Each replica gets at least one request."""
-    whole = {share.name: share.limit for share in Budget().shares()}
-    part = {share.name: share.limit for share in Budget(replicas=4).shares()}
-    least = {share.name: share.limit for share in Budget(replicas=100_000).shares()}
-
-    assert part.pop("all/hour") == whole.pop("all/hour")
-    assert part == {name: limit // 4 for name, limit in whole.items()}
-    assert {limit for name, limit in least.items() if name != "all/hour"} == {1}
 
 
 @pytest.mark.parametrize(("cap", "replicas", "part"), [(6, 1, 6), (6, 4, 1), (0, 4, 0)])

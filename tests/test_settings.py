@@ -100,6 +100,35 @@ def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(message.splitlines()) == len(checked) + 2
 
 
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ("k" * 31, "it is too short"),
+        (f"{'k' * 32},{'n' * 31}", "it is too short"),
+        (f"{'k' * 32},", "it is too short"),
+        (f"{'k' * 32}, {'k' * 32}", "it has a key twice"),
+    ],
+)
+def test_each_key_of_replicas_is_long_and_another(
+    key: str, problem: str, environment: pytest.MonkeyPatch
+) -> None:
+    """A comma separates them, for as long as one takes the place of another."""
+    environment.setenv(VARIABLES["state_key"], key)
+
+    assert f"{VARIABLES['state_key']}: {problem}" in problems_of()
+
+
+def test_of_the_keys_of_replicas_none_comes_out(environment: pytest.MonkeyPatch) -> None:
+    """In the order in which they were given, and alone as well as together."""
+    assert load_settings().state_keys == ()
+    environment.setenv(VARIABLES["state_key"], f"{'n' * 32}, {'k' * 32}")
+
+    settings = load_settings()
+
+    assert settings.state_keys == (b"n" * 32, b"k" * 32)
+    assert {"n" * 32, "k" * 32} <= settings.vault().known()
+
+
 def test_a_variable_that_resembles_no_setting_is_named_without_a_guess(
     environment: pytest.MonkeyPatch,
 ) -> None:

@@ -190,13 +190,21 @@ class Budget:
         window = max(self._of(kind), key=lambda window: ask(window, now))
         wait = ask(window, now)
         if wait > max(longest, 0.0):
-            span = "an hour" if window.seconds == HOUR else "a minute"
             raise BudgetError(
-                f"not sent: the account's {window.limit} {_WORDS[window.kind]}requests"
-                f" {span} are used up",
+                f"not sent: {self._in_words(window)} are used up",
                 retry_after=float(math.ceil(wait)),
             )
         return wait
+
+    def _in_words(self, window: Window) -> str:
+        span = "an hour" if window.seconds == HOUR else "a minute"
+        what = f"{window.limit} {_WORDS[window.kind]}requests {span}"
+        parted = self._replicas > 1 and window.kind != "all"
+        return (
+            f"this server's {what}, its part of the account's,"
+            if parted
+            else f"the account's {what}"
+        )
 
 
 def _number(headers: httpx.Headers, name: str) -> int | None:

@@ -306,6 +306,30 @@ async def test_the_limit_of_the_answers_tells_the_plan(
     assert limits(budget) == expected
 
 
+async def test_of_several_processes_each_plans_with_its_part(night: Night) -> None:
+    """But of all requests answers tell what is left for everybody; one is left for each."""
+    budget = Budget(night.now, replicas=4)
+    assert limits(budget) == [20_000, 125, 1_250, 62, 625]
+    await use(budget, limit=500, left=400)
+    assert limits(budget) == [500, 6, 62, 6, 12]
+    assert left(budget)["all", 3600] == 400
+
+    assert limits(Budget(replicas=100_000)) == [20_000, 1, 1, 1, 1]
+
+
+async def test_a_part_that_is_used_up_is_called_so(night: Night) -> None:
+    """The account may have more left, which is others'."""
+    budget = Budget(night.now, replicas=100)
+    await use(budget, "source", 5)
+    with pytest.raises(
+        BudgetError, match=r"this server's 5 source .*, its part of the account's, are"
+    ):
+        await use(budget, "source")
+    await use(budget, limit=20_000, left=0)
+    with pytest.raises(BudgetError, match="the account's 20000 requests an hour are used up"):
+        await use(budget)
+
+
 async def test_what_others_use_is_counted(budget: Budget, night: Night) -> None:
     """From when it is known on, and until a later answer says less or the window has rolled."""
     await use(budget, left=19_999)
