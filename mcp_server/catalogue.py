@@ -118,23 +118,33 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
     """Write the generated files, or with `--check` compare them; the exit code."""
     # The exchanges of the pages are calls like any others, which would be logged.
     log.configure("error", "console")
-    stale = {
-        path: text
-        for path, text in rendered(root).items()
-        if not path.exists() or path.read_text(encoding="utf-8") != text
-    }
-    if arguments != ["--check"]:
-        for path, text in stale.items():
+    settle = compare if arguments == ["--check"] else write
+    return settle(rendered(root), root)
+
+
+def write(texts: Mapping[Path, str], _: Path) -> int:
+    """Write what is not as it should be."""
+    for path, text in texts.items():
+        if _read(path) != text:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
-        return 0
+    return 0
+
+
+def compare(texts: Mapping[Path, str], root: Path) -> int:
+    """Tell what is not as it should be, and how to accept it."""
+    stale = {path: text for path, text in texts.items() if _read(path) != text}
     for path, text in stale.items():
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
         name = path.relative_to(root).as_posix()
-        lines = difflib.unified_diff(before.splitlines(), text.splitlines(), name, "generated")
+        before = (_read(path) or "").splitlines()
+        lines = difflib.unified_diff(before, text.splitlines(), name, "generated")
         sys.stderr.write("\n".join([*lines][:MOST_DIFFERENCES]) + "\n")
         sys.stderr.write(f"{name} is stale. If the change is meant, accept it with: make fix\n")
     return 1 if stale else 0
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
 
 
 if __name__ == "__main__":

@@ -223,3 +223,8 @@ def test_writing_makes_every_file_current_and_keeps_the_rest(copy: Path) -> None
     assert readme.startswith("before\n")
     assert readme.endswith("after\n")
     assert "| `list_connectors` |" in readme
+
+    contract = copy / "manifests" / "tools.json"
+    before = contract.stat().st_mtime_ns
+    assert catalogue.main([], copy) == 0
+    assert contract.stat().st_mtime_ns == before
