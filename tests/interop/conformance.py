@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 BASELINE: Final = Path(__file__).parent / "conformance.toml"
-PASSED: Final = frozenset({"SUCCESS", "INFO", "SKIPPED", "WARNING"})
+PASSED: Final = frozenset({"SUCCESS", "INFO"})
+"""What warns or is skipped has not passed: the baseline says why, or the run fails."""
+WIRE: Final = "wire-schema-valid"
+"""That each message of the server's is as the protocol's schema says; made in almost every scenario."""
 
 Outcomes = Mapping[str, Mapping[str, str]]
 """The status of each check, by scenario and check."""
@@ -21,7 +24,8 @@ class Baseline:
 
     applies: frozenset[str]
     left_out: frozenset[str]
-    failures: frozenset[tuple[str, str]]
+    exceptions: frozenset[tuple[str, str]]
+    """Scenarios and checks of those that apply, and yet do not pass."""
 
     @classmethod
     def of(cls, revision: str, path: Path = BASELINE) -> "Baseline":
@@ -30,38 +34,56 @@ class Baseline:
         return cls(
             applies=frozenset(told["revisions"][revision]["applies"]),
             left_out=frozenset(s for each in told["left_out"] for s in each["scenarios"]),
-            failures=frozenset(
-                (each["scenario"], each["check"])
-                for each in told["failures"]
+            exceptions=frozenset(
+                (each["scenario"], check)
+                for each in told["exceptions"]
                 if each["revision"] == revision
+                for check in each["checks"]
             ),
         )
 
     def problems(self, outcomes: Outcomes) -> list[str]:
         """Say where a run is other than expected; nothing if it is not."""
-        ran = frozenset(outcomes)
+        ran = frozenset(name for name, checks in outcomes.items() if checks)
         failed = {
-            (scenario, check)
+            (scenario, check): status
             for scenario in self.applies & ran
             for check, status in outcomes[scenario].items()
             if status not in PASSED
         }
-        unknown = ran - self.applies - self.left_out
+        wire = {name: outcomes[name].get(WIRE, "SUCCESS") for name in self.left_out & ran}
         return [
             *(f"{scenario} did not run" for scenario in sorted(self.applies - ran)),
             *(
                 f"{scenario} is new: does it apply? Write it into {BASELINE.name}"
-                for scenario in sorted(unknown)
+                for scenario in sorted(outcomes.keys() - self.applies - self.left_out)
             ),
             *(
-                f"{scenario}: {check} failed, and is not among the expected failures"
-                for scenario, check in sorted(failed - self.failures)
+                f"{scenario}: {check} is {failed[scenario, check]}, and not among the exceptions"
+                for scenario, check in sorted(failed.keys() - self.exceptions)
             ),
             *(
                 f"{scenario}: {check} passes now: remove it from {BASELINE.name}"
-                for scenario, check in sorted(self.failures - failed)
+                for scenario, check in sorted(self.exceptions - failed.keys())
+                if scenario in ran
+            ),
+            *(
+                f"{scenario}: {WIRE} is {status}, and has to pass where it is made"
+                for scenario, status in sorted(wire.items())
+                if status not in PASSED
             ),
         ]
+
+    def summary(self, outcomes: Outcomes) -> str:
+        """Count what passed in a run without problems."""
+        passed = sum(
+            status in PASSED for scenario in self.applies for status in outcomes[scenario].values()
+        )
+        valid = sum(WIRE in checks for checks in outcomes.values())
+        return (
+            f"{len(self.applies)} scenarios, {passed} checks passed, {len(self.exceptions)} exceptions;"
+            f" messages valid in {valid} scenarios"
+        )
 
 
 def read(folder: Path) -> dict[str, dict[str, str]]:

@@ -26,14 +26,20 @@ export function actionsOf(client) {
     templates: () => client.listResourceTemplates(),
     read: (argument) => client.readResource(argument),
     complete: (argument) => client.complete(argument),
+    person: (says) => (person.says = says),
+    questions: () => person.questions.splice(0),
     close: () => client.close(),
   };
 }
 
-/** The person's answer to every question: "yes", "no", or "nobody" to be asked. */
-export const answer = process.env.ANSWER;
-export const reply = { action: "accept", content: { approve: answer === "yes" } };
-export const capabilities = answer === "nobody" ? {} : { elicitation: {} };
+/** Whoever sits before the client: what they say to the next questions, and what they were asked. */
+const person = { says: { action: "cancel" }, questions: [] };
+export function reply({ params }) {
+  person.questions.push(params.message);
+  return person.says;
+}
+export const somebody = process.env.PERSON === "somebody";
+export const capabilities = somebody ? { elicitation: {} } : {};
 export const info = { name: "interop", version: "1" };
 /** Where the server is: the address of one on HTTP, or the command that starts one on stdio. */
 export const server = JSON.parse(process.env.SERVER);

@@ -3,14 +3,14 @@
 import json
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import anyio
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 
 from mcp_server.exchanges import EXAMPLES, proposal
 
@@ -22,6 +22,24 @@ LAST: Final = "delete_connector"
 ORDER: Final = {"wait_for_sync": 0, LAST: 2}
 """The examples are made for accounts that nobody has touched: a sync is started while there is none,
 and the connector of the others is deleted after them."""
+BRIEFLY: Final[Mapping[str, Any]] = {"wait_for_sync": {"max_wait_seconds": 3}}
+"""How examples are cut short: long enough for progress to be told once."""
+VICTIM: Final = {"connector_id": "solid_anchor"}
+"""What a person is asked about; its deletion is the last that is tried."""
+YES: Final = {"action": "accept", "content": {"approve": True}}
+NOES: Final = (
+    {"action": "accept", "content": {"approve": False}},
+    {"action": "decline"},
+    {"action": "cancel"},
+)
+FILLED_IN: Final = {
+    "connector": "solid_anchor",
+    "connector_id": "solid_anchor",
+    "schema": "public",
+    "service": "postgres",
+    "source": "the shop's Postgres",
+}
+"""What prompts and resources need, but for what is completed."""
 
 
 class ProblemError(Exception):
@@ -47,20 +65,30 @@ class Driver:
         return said["result"]
 
     async def attempt(self, what: str, given: Any = None) -> Any:
-        """Have something done that may throw."""
+        """Have something done that may throw.
+
+        Raises:
+            ProblemError: The client ended, or did not answer.
+        """
         stdin = self.process.stdin
         assert stdin is not None
-        await stdin.send(json.dumps({"do": what, "with": given}).encode() + b"\n")
-        with anyio.fail_after(SLOWEST):
-            return json.loads(await self.lines.receive_until(b"\n", MOST))
+        try:
+            with anyio.fail_after(SLOWEST):
+                await stdin.send(json.dumps({"do": what, "with": given}).encode() + b"\n")
+                return json.loads(await self.lines.receive_until(b"\n", MOST))
+        except TimeoutError:
+            raise ProblemError(f"{what}: no answer within {SLOWEST:.0f} s") from None
+        except (anyio.IncompleteRead, anyio.BrokenResourceError):
+            raise ProblemError(f"{what}: the client ended, with what it said on stderr") from None
 
 
 @asynccontextmanager
 async def driving(
-    command: list[str], server: Mapping[str, Any], *, era: str, answer: str
+    command: list[str], server: Mapping[str, Any], *, era: str, somebody: bool = True
 ) -> AsyncIterator[Driver]:
-    """Start a client of a server, whose person answers every question so."""
-    given = {"SERVER": json.dumps(server), "ERA": era, "ANSWER": answer}
+    """Start a client of a server; one with nobody before it says that it cannot ask anybody."""
+    person = "somebody" if somebody else "nobody"
+    given = {"SERVER": json.dumps(server), "ERA": era, "PERSON": person}
     environment = {**os.environ, **given}  # noqa: TID251 -- the client needs PATH and the like
     async with await anyio.open_process(command, env=environment, stderr=None) as process:
         assert process.stdout is not None
@@ -70,7 +98,8 @@ async def driving(
             await driver.do("close")
         finally:
             # Whatever was going on: it ends with its server, which reads from it.
-            process.terminate()
+            with suppress(ProcessLookupError):
+                process.terminate()
 
 
 @dataclass(slots=True)
@@ -96,7 +125,9 @@ class Trial:
         return cls(driver, contract, {tool["name"]: tool["outputSchema"] for tool in tools})
 
     async def run(self) -> None:
-        """Try every tool, then all else."""
+        """Try every tool, then all else, with somebody who can be asked."""
+        await self.refused()
+        await self.driver.do("person", YES)
         for name in sorted(EXAMPLES, key=_turn):
             await self.example(name)
         # A change that was made for another example cannot be made again.
@@ -104,7 +135,10 @@ class Trial:
             raise ProblemError(f"these tools answered with errors only: {failed}")
         unknown = await self.driver.do("call", {"name": "no_such_tool", "arguments": {}})
         self._error("no_such_tool", unknown)
-        await self.others()
+        await self.prompts()
+        await self.resources()
+        await self.driver.do("questions")
+        await self.deleted(questions=1)
 
     async def example(self, tool: str) -> None:
         """Make the calls of a tool's example."""
@@ -113,7 +147,7 @@ class Trial:
         for name, arguments in example.before:
             last = await self.confirmed(name, arguments)
         learned = example.learned(last)
-        await self.confirmed(tool, {**example.arguments, **learned})
+        await self.confirmed(tool, {**example.arguments, **learned, **BRIEFLY.get(tool, {})})
 
     async def confirmed(self, tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Make a call, and then those that its answers propose; the last answer."""
@@ -136,7 +170,10 @@ class Trial:
             return self._error(tool, result)
         told: dict[str, Any] = result["structuredContent"]
         for schema in (self.published[tool], self.contract[tool]["outputSchema"]):
-            Draft202012Validator(schema).validate(told)
+            try:
+                Draft202012Validator(schema).validate(told)
+            except ValidationError as error:
+                raise ProblemError(f"{tool}: {error.json_path}: {error.message[:300]}") from None
         if json.loads(result["content"][0]["text"]) != told:
             raise ProblemError(f"{tool}: the text says something else than the structure")
         return told
@@ -149,38 +186,61 @@ class Trial:
             raise ProblemError(f"{tool}: an error without code, message and hint")
         return told
 
-    async def others(self) -> None:
-        """Try prompts, resources and completions."""
-        prompts = (await self.driver.do("prompts"))["prompts"]
-        for prompt in prompts:
+    async def refused(self) -> None:
+        """Confirm a deletion before somebody who says no, in all the ways there are."""
+        for says in NOES:
+            await self.driver.do("person", says)
+            told = await self.call(LAST, {**VICTIM, "confirm": True})
+            if told.get("error", {}).get("code") != "not_approved":
+                raise ProblemError(f"after {says}: {json.dumps(told)[:300]}")
+        questions = await self.driver.do("questions")
+        if len(questions) != len(NOES):
+            raise ProblemError(f"the person was asked {len(questions)} times, not {len(NOES)}")
+
+    async def deleted(self, *, questions: int) -> None:
+        """Delete, after as many questions to a person."""
+        told = await self.call(LAST, VICTIM)
+        if told.get("error", {}).get("code") != "confirmation_required":
+            raise ProblemError(f"without confirm: {json.dumps(told)[:300]}")
+        told = await self.call(LAST, proposal(told) or {})
+        asked = await self.driver.do("questions")
+        if not told.get("deleted") or len(asked) != questions:
+            raise ProblemError(f"after {len(asked)} questions: {json.dumps(told)[:300]}")
+
+    async def prompts(self) -> None:
+        """Get every prompt."""
+        for prompt in (await self.driver.do("prompts"))["prompts"]:
             needed = [each["name"] for each in prompt.get("arguments", []) if each.get("required")]
-            given = {"name": prompt["name"], "arguments": dict.fromkeys(needed, "solid_anchor")}
-            said = await self.driver.attempt("prompt", given)
-            if "thrown" in said and not needed:
-                raise ProblemError(f"prompt {prompt['name']}: {said['thrown']}")
-        for resource in (await self.driver.do("resources"))["resources"]:
-            read = await self.driver.do("read", {"uri": resource["uri"]})
-            if not read["contents"]:
-                raise ProblemError(f"{resource['uri']} is empty")
-        if not (await self.driver.do("templates"))["resourceTemplates"]:
-            raise ProblemError("there are no resource templates")
+            given = {name: FILLED_IN[name] for name in needed}
+            got = await self.driver.do("prompt", {"name": prompt["name"], "arguments": given})
+            if not got["messages"]:
+                raise ProblemError(f"prompt {prompt['name']} is empty")
+        await self.completed({"type": "ref/prompt", "name": "find_and_fix"}, "connector", "pg_b")
+
+    async def resources(self) -> None:
+        """Read every resource, with the addresses that have to be filled in."""
+        addresses = [each["uri"] for each in (await self.driver.do("resources"))["resources"]]
+        known = dict(FILLED_IN)
+        for template in (await self.driver.do("templates"))["resourceTemplates"]:
+            address: str = template["uriTemplate"]
+            for name, begun in (("connector_id", "soli"), ("code", "")):
+                if address.endswith(f"{{{name}}}"):
+                    ref = {"type": "ref/resource", "uri": address}
+                    known[name] = await self.completed(ref, name, begun)
+            addresses.append(address.format_map(known))
+        for uri in addresses:
+            if not (await self.driver.do("read", {"uri": uri}))["contents"]:
+                raise ProblemError(f"{uri} is empty")
         if "thrown" not in await self.driver.attempt("read", {"uri": "fivetran://nothing"}):
             raise ProblemError("a resource that is not there was read")
-        ref = {"type": "ref/resource", "uri": "fivetran://connectors/{connector_id}"}
-        asked = {"ref": ref, "argument": {"name": "connector_id", "value": "soli"}}
-        completed = await self.driver.do("complete", asked)
-        if "solid_anchor" not in completed["completion"]["values"]:
-            raise ProblemError("connector_id was not completed")
 
-
-async def asked(driver: Driver, *, agrees: bool) -> None:
-    """Confirm a deletion as somebody who then says yes or no."""
-    given = {"connector_id": "solid_anchor", "confirm": True}
-    result = await driver.do("call", {"name": LAST, "arguments": given})
-    told = json.loads(result["content"][0]["text"])
-    ended = "deleted" if told.get("deleted") else told["error"]["code"]
-    if ended != ("deleted" if agrees else "not_approved"):
-        raise ProblemError(f"after {'a yes' if agrees else 'a no'}: {ended}")
+    async def completed(self, ref: Mapping[str, str], name: str, begun: str) -> str:
+        """Have an argument completed; the first of the values."""
+        asked = {"ref": ref, "argument": {"name": name, "value": begun}}
+        values: list[str] = (await self.driver.do("complete", asked))["completion"]["values"]
+        if not values or not values[0].startswith(begun):
+            raise ProblemError(f"{name} of {ref} was not completed")
+        return values[0]
 
 
 def _turn(name: str) -> tuple[int, str]:

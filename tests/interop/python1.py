@@ -12,20 +12,38 @@ from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import (
+    ElicitRequestParams,
     ElicitResult,
     Implementation,
     PromptReference,
     ResourceTemplateReference,
 )
 
-ANSWER = os.environ["ANSWER"]  # noqa: TID251 -- no part of the server
+SOMEBODY = os.environ["PERSON"] == "somebody"  # noqa: TID251 -- no part of the server
 SERVER = json.loads(os.environ["SERVER"])  # noqa: TID251 -- likewise
 QUIET = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 -- until the process ends
 
 
-async def reply(*_: Any) -> ElicitResult:
-    """Say what the person would."""
-    return ElicitResult(action="accept", content={"approve": ANSWER == "yes"})
+class Person:
+    """Whoever sits before the client: what they say to the next questions, and what was asked."""
+
+    def __init__(self) -> None:
+        self.says = ElicitResult(action="cancel")
+        self.questions: list[str] = []
+
+    async def reply(self, _: Any, asked: ElicitRequestParams) -> ElicitResult:
+        """Answer a question."""
+        self.questions.append(asked.message)
+        return self.says
+
+    async def instruct(self, says: dict[str, Any]) -> None:
+        """Tell them what to say."""
+        self.says = ElicitResult(**says)
+
+    async def asked(self) -> list[str]:
+        """Say what was asked since the last time."""
+        questions, self.questions = self.questions, []
+        return questions
 
 
 def reference(ref: dict[str, Any]) -> Any:
@@ -34,9 +52,10 @@ def reference(ref: dict[str, Any]) -> Any:
     return kind(**ref)
 
 
-def actions_of(session: ClientSession) -> dict[str, Any]:
+def actions_of(session: ClientSession, person: Person, revision: str) -> dict[str, Any]:
     """Name what a client does, as the other drivers do."""
     return {
+        "era": lambda _: asyncio.sleep(0, revision),
         "tools": lambda _: session.list_tools(),
         "call": lambda a: session.call_tool(a["name"], a["arguments"]),
         "prompts": lambda _: session.list_prompts(),
@@ -45,34 +64,38 @@ def actions_of(session: ClientSession) -> dict[str, Any]:
         "templates": lambda _: session.list_resource_templates(),
         "read": lambda a: session.read_resource(a["uri"]),
         "complete": lambda a: session.complete(reference(a["ref"]), a["argument"]),
+        "person": person.instruct,
+        "questions": lambda _: person.asked(),
+        "close": lambda _: asyncio.sleep(0),
     }
+
+
+def as_json(told: Any) -> Any:
+    """Give what the SDK read as it was on the wire."""
+    if hasattr(told, "model_dump"):
+        return told.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return told
 
 
 async def main() -> None:
     """Answer one line after the other."""
+    person = Person()
     async with AsyncExitStack() as stack:
         if "url" in SERVER:
             opening = streamable_http_client(SERVER["url"])
         else:
             opening = stdio_client(StdioServerParameters(**SERVER), errlog=QUIET)
         read, write, *_ = await stack.enter_async_context(opening)
-        asks = {} if ANSWER == "nobody" else {"elicitation_callback": reply}
+        asks = {"elicitation_callback": person.reply} if SOMEBODY else {}
         info = Implementation(name="interop", version="1")
         session = ClientSession(read, write, client_info=info, **asks)
         await stack.enter_async_context(session)
         began = await session.initialize()
-        actions = actions_of(session)
+        actions = actions_of(session, person, str(began.protocolVersion))
         while line := await asyncio.to_thread(sys.stdin.readline):
             asked = json.loads(line)
             try:
-                if asked["do"] == "close":
-                    result = None
-                elif asked["do"] == "era":
-                    result = began.protocolVersion
-                else:
-                    told = await actions[asked["do"]](asked.get("with"))
-                    result = told.model_dump(mode="json", by_alias=True, exclude_none=True)
-                said = {"result": result}
+                said = {"result": as_json(await actions[asked["do"]](asked.get("with")))}
             except Exception as error:  # noqa: BLE001 -- whatever it is, it is told
                 said = {"thrown": str(error)}
             print(json.dumps(said), flush=True)
