@@ -10,18 +10,20 @@ import argparse
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from mcp_server import __version__, schema_compatibility
 from mcp_server.catalogue import ROOT
 from mcp_server.policy import MODES
-from mcp_server.schema_compatibility import Kind, Side, renamed, same
+from mcp_server.schema_compatibility import Keywords, Kind, Side, renamed, same
 from mcp_server.settings import USUAL
 from mcp_server.toolkit import Deprecated
 
@@ -61,8 +63,8 @@ class Tool(BaseModel):
     mode: str = Field(default=next(iter(MODES)), pattern=f"^({'|'.join(MODES)})$")
     toolset: str = USUAL[0]
     annotations: dict[str, Any] = {}
-    inputSchema: dict[str, Any]  # noqa: N815 -- MCP's name
-    outputSchema: dict[str, Any] = {}  # noqa: N815 -- likewise
+    inputSchema: Keywords  # noqa: N815 -- MCP's name
+    outputSchema: Keywords = {}  # noqa: N815 -- likewise
     deprecated: Deprecated | None = None
     deprecatedArguments: dict[str, Deprecated] = {}  # noqa: N815 -- like its neighbours
 
@@ -71,6 +73,17 @@ class Contract(BaseModel):
     """What `manifests/tools.json` holds."""
 
     tools: list[Tool]
+
+    @field_validator("tools")
+    @classmethod
+    def _each_once(cls, tools: list[Tool]) -> list[Tool]:
+        names = Counter(tool.name for tool in tools)
+        twice = ", ".join(name for name, times in names.items() if times > 1)
+        if twice:
+            raise PydanticCustomError(
+                "twice", "{names} stands there more than once", {"names": twice}
+            )
+        return tools
 
 
 def compare(old: Contract, new: Contract) -> list[Change]:
@@ -105,8 +118,8 @@ def _announced(deprecated: Deprecated | None) -> str:
 def _without_replacement(tool: Tool, tools: Mapping[str, Tool]) -> Iterator[Change]:
     """Find what is deprecated in favour of something that is not there."""
     arguments = tool.inputSchema.get("properties", {})
-    going = [("tool", tool.deprecated, tools)] if tool.deprecated else []
-    going += [(f"argument `{n}`", d, arguments) for n, d in tool.deprecatedArguments.items()]
+    going = [("tool", tool.deprecated, tools.keys())] if tool.deprecated else []
+    going += [(f"argument `{n}`", d, arguments.keys()) for n, d in tool.deprecatedArguments.items()]
     for what, deprecated, there in going:
         if deprecated.use not in there:
             words = f"{what} is deprecated in favour of `{deprecated.use}`, which does not exist"

@@ -8,17 +8,47 @@ new words in a list of words, which callers are told to expect.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum, StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
+
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict
 
 Schema = Mapping[str, Any]
+Type = Literal["null", "boolean", "object", "array", "number", "integer", "string"]
 
-ANY: Final = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})
+
+@with_config(ConfigDict(extra="allow", strict=True))
+class Keywords(TypedDict, total=False):
+    """How the keywords that are understood are written; the others are taken as they are."""
+
+    type: Type | list[Type]
+    enum: list[Any]
+    const: Any
+    pattern: str
+    properties: dict[str, "Subschema"]
+    required: list[str]
+    items: "Subschema"
+    additionalProperties: "Subschema"
+    title: str
+    description: str
+    default: Any
+    deprecated: bool
+    minimum: float
+    minLength: int
+    minItems: int
+    minProperties: int
+    maximum: float
+    maxLength: int
+    maxItems: int
+
+
+Subschema: TypeAlias = Keywords | bool
+AnySchema: TypeAlias = Schema | bool
+
+ANY: Final = frozenset(get_args(Type))
 LEAST: Final = ("minimum", "minLength", "minItems", "minProperties")
 MOST: Final = ("maximum", "maxLength", "maxItems")
-KNOWN: Final = frozenset(
-    {"type", "enum", "const", "pattern", "properties", "required", "items", "additionalProperties"}
-    | {"title", "description", "default", "deprecated", *LEAST, *MOST}
-)
+KNOWN: Final = frozenset(Keywords.__annotations__)
 """The keywords that are understood. A schema that has another one must not change at all."""
 
 
@@ -62,12 +92,12 @@ def _text(value: Any) -> str:
     return json.dumps(int(value) if whole else value, sort_keys=True, ensure_ascii=False)
 
 
-def compare(old: Schema, new: Schema, side: Side, at: str = "") -> Findings:
+def compare(old: AnySchema, new: AnySchema, side: Side, at: str = "") -> Findings:
     """List what changed from one schema to another; where it cannot be told, that it breaks."""
     if same(old, new):
         return
     strange = ", ".join(sorted(_strange(old) | _strange(new)))
-    if strange:
+    if strange or isinstance(old, bool) or isinstance(new, bool):
         yield Finding(Kind.BREAKING, at, f"changed; cannot tell how, because of {strange}")
         return
     yield from _texts(old, new, side, at)
@@ -80,7 +110,9 @@ def compare(old: Schema, new: Schema, side: Side, at: str = "") -> Findings:
     yield from compare(old.get("items", {}), new.get("items", {}), side, f"{at}[]")
 
 
-def _strange(schema: Schema) -> set[str]:
+def _strange(schema: AnySchema) -> set[str]:
+    if isinstance(schema, bool):
+        return {_text(schema)}
     unnamed = set(schema.get("required", ())) - set(schema.get("properties", {}))
     return (schema.keys() - KNOWN) | {f"required {name}" for name in unnamed}
 
@@ -191,10 +223,16 @@ def _member(old: Schema, new: Schema, side: Side, name: str, where: str) -> Find
         kind = _judge(side, narrower=has, wider=had)
         yield Finding(kind, where, "required" if has else "no longer required")
     yield from compare(before, after, side, where)
-    defaults = [_text(each["default"]) if "default" in each else "none" for each in (before, after)]
+    defaults = [_default(each) for each in (before, after)]
     if side is Side.ARGUMENT and not had and len(set(defaults)) > 1:
         words = f"default {' -> '.join(defaults)}: a call without it does something else"
         yield Finding(Kind.BREAKING, where, words)
+
+
+def _default(schema: AnySchema) -> str:
+    if isinstance(schema, bool) or "default" not in schema:
+        return "none"
+    return _text(schema["default"])
 
 
 def renamed(alike: Iterable[str]) -> str:

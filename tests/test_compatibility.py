@@ -301,6 +301,15 @@ def test_after_a_release_a_break_is_fine_if_the_version_says_so(
         ("{}", "is no tool contract: tools: Field required"),
         ('{"tools": [{"name": "x"}]}', "is no tool contract: tools.0.inputSchema: Field required"),
         (json.dumps({"tools": [tool(mode="root")]}), "tools.0.mode: String should match pattern"),
+        (json.dumps({"tools": [tool("x"), tool("x")]}), "tools: x stands there more than once"),
+        (
+            json.dumps({"tools": [tool(inputSchema={"required": "x"})]}),
+            "tools.0.inputSchema.required: Input should be a valid array",
+        ),
+        (
+            json.dumps({"tools": [tool(outputSchema=takes(x={"minimum": "1"}))]}),
+            "tools.0.outputSchema.properties.x.Keywords.minimum: Input should be a valid number",
+        ),
         ("\udcff", "cannot be read"),
         (None, "cannot be read"),
     ],

@@ -4,7 +4,6 @@ Programs that are not ours are stood in for by ones that do nothing; their argum
 """
 
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -22,6 +21,7 @@ import make
 from benchmarks import bench
 from mcp_server import __version__, cli
 from mcp_server.catalogue import ROOT
+from mcp_server.checks import listen
 from mcp_server.listings import NAME
 from mcp_server.rules import load
 from mcp_server.server import all_specs
@@ -40,12 +40,6 @@ ASSIGNED: Final = re.compile(r"([A-Z][A-Z_]*)=(.*)", re.DOTALL)
 OURS: Final = (NAME, f".venv/bin/{NAME}")
 COMMANDS: Final = {*getattr(get_command(cli.app), "commands", ()), "--help", "--version"}
 """What makes the command something else than a server."""
-HANDSHAKE: Final = """\
-{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25", \
-"capabilities": {}, "clientInfo": {"name": "a reader", "version": "1"}}}
-{"jsonrpc": "2.0", "method": "notifications/initialized"}
-{"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
-"""
 PYTHON: Final = ".venv/bin/python"
 MAKE: Final = {
     "environment": ".ci/run",
@@ -126,17 +120,23 @@ def _place(tmp_path: Path, record: bytes, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 def ours(arguments: list[str], **given: str) -> None:
     """Run the server's own command; it has to end well, and a server to offer its tools."""
-    done = subprocess.run(  # noqa: S603 -- our own command
-        [sys.executable, "-m", "mcp_server", *arguments],
-        env={**os.environ, **given, "PYTHONPATH": str(ROOT)},  # noqa: TID251 -- as a shell does
-        input=HANDSHAKE,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    command = [sys.executable, "-m", "mcp_server", *arguments]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**given, "PYTHONPATH": str(ROOT)}.items():
+            patch.setenv(name, value)
+        if not COMMANDS & {*arguments}:
+            check = listen(command)
+            assert check.status == "ok", f"{arguments}: {check.found}"
+            return
+        done = subprocess.run(  # noqa: S603 -- our own command
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
     assert done.returncode == 0, f"{arguments}: {done.stderr}"
-    assert COMMANDS & {*arguments} or '"list_connectors"' in done.stdout, arguments
 
 
 def run(words: list[str], here: Path = ROOT) -> None:

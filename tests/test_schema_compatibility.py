@@ -15,7 +15,7 @@ Schema = dict[str, Any]
 OBJECT: Schema = {"type": "object", "additionalProperties": False}
 
 
-def obj(required: tuple[str, ...] = (), rest: Any = False, **properties: Schema) -> Schema:
+def obj(required: tuple[str, ...] = (), rest: Any = False, **properties: Schema | bool) -> Schema:
     """Make the schema of an object."""
     needed = {"required": [*required]} if required else {}
     return {**OBJECT, "properties": properties, **needed, "additionalProperties": rest}
@@ -68,10 +68,12 @@ ABCD: Schema = {"enum": ["a", "b", "c"]}
             2,
         ),
         ({}, {"required": ["x"]}, "changed; cannot tell how, because of required x", 2, 2),
+        (True, {}, "changed; cannot tell how, because of true", 2, 2),
+        ({}, False, "changed; cannot tell how, because of false", 2, 2),
     ],
 )
 def test_each_change_of_a_value_is_judged_for_those_who_send_it_and_those_who_read_it(
-    old: Schema, new: Schema, what: str, argument: int, field: int
+    old: Schema | bool, new: Schema | bool, what: str, argument: int, field: int
 ) -> None:
     """What callers send may not get less, what they read not more, but for words of a list."""
     expected = {Side.ARGUMENT: Kind(argument), Side.FIELD: Kind(field)}
@@ -175,6 +177,16 @@ def test_another_default_is_another_call_for_whoever_leaves_the_argument_out() -
     assert added == [("breaking", "x", words.replace("1 -> 2", "none -> 1"))]
 
 
+@pytest.mark.parametrize(("old", "new"), [(obj(x=True), obj(x=TEXT)), (obj(x=TEXT), obj(x=False))])
+def test_a_bare_yes_or_no_in_place_of_a_schema_is_told_apart_from_none(
+    old: Schema, new: Schema
+) -> None:
+    """JSON Schema has them; the contract has none, so a change is one that nobody can judge."""
+    for side in Side:
+        (found,) = told(old, new, side)
+        assert found[:2] == ("breaking", "x")
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -242,19 +254,18 @@ def keywords(schemas: st.SearchStrategy[Any]) -> Mapping[str, st.SearchStrategy[
 @st.composite
 def pairs(draw: st.DrawFn, depth: int = 2) -> tuple[Schema, Schema]:
     """Draw two schemas that differ in a keyword or two, at some depth."""
-    inner = st.just({}) if not depth else pairs(depth - 1).map(lambda pair: pair[0])
+    inner = st.just({}) if not depth else pairs(depth - 1).map(lambda pair: pair[0]) | st.booleans()
     chosen = draw(NAMES)
     drawn = keywords(inner)
     old = {name: draw(drawn[name]) for name in chosen}
     new = dict(old)
-    for name in draw(NAMES)[:2]:
-        deeper = old.get(name)
-        if depth and isinstance(deeper, dict) and name == "properties" and deeper:
+    for name in draw(CHANGED)[:2]:
+        deeper = old.get(name) if depth and draw(st.booleans()) else None
+        if name == "properties" and deeper:
+            before, after = draw(pairs(depth - 1))
             first = next(iter(deeper))
-            old[name] = {**deeper}
-            old[name][first], changed = draw(pairs(depth - 1))
-            new[name] = {**deeper, first: changed}
-        elif depth and isinstance(deeper, dict) and name in {"items", "additionalProperties"}:
+            old[name], new[name] = {**deeper, first: before}, {**deeper, first: after}
+        elif name in {"items", "additionalProperties"} and deeper:
             old[name], new[name] = draw(pairs(depth - 1))
         elif name in new and draw(st.booleans()):
             del new[name]
@@ -274,10 +285,10 @@ def without(schema: Schema, keyword: str) -> Schema:
     return {name: value for name, value in schema.items() if name != keyword}
 
 
-NAMES = st.one_of(
-    st.lists(st.sampled_from([*keywords(st.nothing())]), max_size=4, unique=True),
-    st.permutations(["properties", "required", "additionalProperties"]),
-)
+ALL = st.sampled_from([*keywords(st.nothing())])
+OF_OBJECTS = st.permutations(["properties", "required", "additionalProperties"])
+NAMES = st.lists(ALL, max_size=4, unique=True) | OF_OBJECTS
+CHANGED = st.lists(ALL, min_size=1, max_size=2, unique=True) | OF_OBJECTS
 
 
 def opened(schema: Any) -> Any:
@@ -287,7 +298,7 @@ def opened(schema: Any) -> Any:
     inner = {
         key: opened(schema[key])
         for key in ("items", "additionalProperties")
-        if schema.get(key) is not False and key in schema
+        if key in schema and (key, schema[key]) != ("additionalProperties", False)
     }
     fields = {name: opened(each) for name, each in schema.get("properties", {}).items()}
     return {
