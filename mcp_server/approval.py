@@ -9,7 +9,8 @@ import hmac
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,10 +19,12 @@ from typing import Any, Final
 import anyio
 from mcp.server.elicitation import AcceptedElicitation, CancelledElicitation
 from mcp.server.mcpserver import Context
+from mcp.server.request_state import AESGCMRequestStateCodec
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitationCapability
 from mcp_types.version import is_version_at_least
 from pydantic import BaseModel, Field, ValidationError
+from typing_extensions import override
 
 from mcp_server.toolkit import Preview, Target, ToolFailure
 from mcp_server.untrusted import clean
@@ -36,6 +39,8 @@ LOOKED_BACK: Final = VALID + timedelta(minutes=2)
 MOST_KEPT: Final = 10_000
 LONGEST_PART: Final = 20_000
 """More than a question may have: what does not fit is refused, not cut."""
+BROUGHT: Final[ContextVar[str]] = ContextVar("brought")
+"""Which question the client brings back with the call that runs."""
 
 
 class Approvals(StrEnum):
@@ -179,46 +184,41 @@ def _plain(text: str) -> str:
     return clean(text, LONGEST_PART)
 
 
-def worded(question: str, times: int) -> str:
-    """Word a question that was approved before so that only a new answer fits it."""
-    return f"{question}\nApproved in the last ten minutes: {times}." if times else question
+class Questions(AESGCMRequestStateCodec):
+    """Seals the questions that clients bring back with an answer, and tells which one came back.
 
+    Without keys nobody else can open them, and nor can this process once it is started anew.
+    """
 
-def mark_of(question: str, times: int) -> str:
-    """Make of a question what the journal knows its approval by."""
-    return hashlib.sha256(worded(question, times).encode()).hexdigest()[:32]
+    def __init__(self, keys: Sequence[bytes] = ()) -> None:
+        super().__init__(keys or [secrets.token_bytes(32)])
+
+    @override
+    def unseal(self, token: str) -> bytes:
+        payload = super().unseal(token)
+        # No two seals are alike, even of the same question.
+        BROUGHT.set(hashlib.sha256(token.encode()).hexdigest()[:32])
+        return payload
 
 
 @dataclass(slots=True)
 class Approved:
-    """How often each question was approved of late, so that no approval is good twice.
+    """The approvals that this process let pass of late, so that none is good twice.
 
-    The client brings a question's answer back together with what was asked. A question that was
-    approved is worded otherwise the next time, so an answer that is sent again fits it no more.
-    What other processes approved, only a journal that they share can tell.
+    The client brings a question back with its answer, and could do so again. What other processes
+    let pass, only a journal that they share can tell.
     """
 
-    _given: "OrderedDict[str, tuple[int, datetime]]" = field(default_factory=OrderedDict)
+    _used: "OrderedDict[str, datetime]" = field(default_factory=OrderedDict)
 
-    def times(self, question: str, now: datetime, elsewhere: frozenset[str] = frozenset()) -> int:
-        """Tell how often a question was approved, as long as its answer would be taken."""
-        times = self._times(question, now)
-        while mark_of(question, times) in elsewhere:
-            times += 1
-        return times
-
-    def _times(self, question: str, now: datetime) -> int:
-        times, until = self._given.get(mark_of(question, 0), (0, now))
-        return times if until > now else 0
-
-    def use(self, question: str, now: datetime, *, times: int) -> bool:
-        """Count an approval; False if another was counted since, so that this may be the same."""
-        if self._times(question, now) > times:
+    def use(self, approval: str, now: datetime) -> bool:
+        """Use an approval; False if it was used before, as long as it would be taken."""
+        if self._used.get(approval, now) > now:
             return False
-        self._given[mark_of(question, 0)] = (times + 1, now + VALID)
-        self._given.move_to_end(mark_of(question, 0))
-        while len(self._given) > MOST_KEPT:
-            self._given.popitem(last=False)
+        self._used[approval] = now + VALID
+        self._used.move_to_end(approval)
+        while len(self._used) > MOST_KEPT:
+            self._used.popitem(last=False)
         return True
 
 

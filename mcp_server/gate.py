@@ -8,7 +8,6 @@ failure as text and structure. One line of log for each call.
 import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -33,6 +32,7 @@ from mcp_server.answers import (
     wrong_arguments,
 )
 from mcp_server.approval import (
+    BROUGHT,
     ENDINGS,
     LOOKED_BACK,
     Answer,
@@ -45,11 +45,9 @@ from mcp_server.approval import (
     can_ask,
     is_live,
     is_modern,
-    mark_of,
     nobody_to_ask,
     not_approved,
     question_of,
-    worded,
 )
 from mcp_server.auth import AuthConfig, caller_mode, caller_name
 from mcp_server.contract import (
@@ -71,7 +69,6 @@ from mcp_server.recording import (
     carried_out,
     client_of,
     refused,
-    used_approvals,
     with_plan,
 )
 from mcp_server.rules import Rules
@@ -95,8 +92,6 @@ LONGEST_QUESTION: Final = 6_000
 LONGEST_ID: Final = 64
 
 
-ASKED: Final[ContextVar[tuple[str, int]]] = ContextVar("asked")
-"""The question of the call that runs, and how often it was approved before."""
 USED_BEFORE: Final = "this approval was used before"
 TOKEN: Final = "preview_token"  # noqa: S105 -- the name of an argument
 PreviewToken = Annotated[
@@ -223,10 +218,7 @@ class Gate:
             if said is Answer.APPROVED:  # it took time, in which a freeze may have begun
                 await self._ruled(spec, arguments, plan, ctx)
             return said
-        used = await used_approvals(self.journal, spec.name, self.now() - LOOKED_BACK)
-        times = self.approved.times(question, self.now(), used)
-        ASKED.set((question, times))
-        return Elicit(worded(question, times), Approval)
+        return Elicit(question, Approval)
 
     async def _ruled(
         self, spec: Spec, arguments: Mapping[str, Any], plan: Plan | None, ctx: Context[Any, Any]
@@ -333,9 +325,8 @@ class GatedTool(Tool):
         plan: Plan | None = kwargs.get("plan")
         approval: str | None = None
         if said is Answer.APPROVED and not is_live(answer):
-            question, times = ASKED.get()
-            approval = mark_of(question, times)
-            if not self.gate.approved.use(question, self.gate.now(), times=times):
+            approval = BROUGHT.get()
+            if not self.gate.approved.use(approval, self.gate.now()):
                 raise not_approved(self.name, USED_BEFORE)
         elif plan and said is Answer.APPROVED:
             plan = kwargs["plan"] = await self._again(given, kwargs)

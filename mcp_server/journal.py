@@ -154,17 +154,11 @@ class Journal:
         Raises:
             JournalError: It is not sure that this was written, or what was before.
         """
+        if record.approval in self._approvals(since).values():
+            return False
         self._write("approved", record, {})
-        used = [act for act, approval in self._approvals(since) if approval == record.approval]
-        return record.approval is None or used[-1:] in ([], [record.id])
-
-    def approvals(self, since: datetime) -> frozenset[str]:
-        """List the approvals that were used since then, if there is a file that others may share.
-
-        Raises:
-            JournalError: The file cannot be read.
-        """
-        return frozenset(approval for _, approval in self._approvals(since))
+        acts = [act for act, used in self._approvals(since).items() if used == record.approval]
+        return record.approval is None or not acts or acts[-1] == record.id
 
     def tell(self, phase: str, record: Record, result: Mapping[str, Any] | None = None) -> bool:
         """Write what cannot be stopped any more; say loudly if that failed, and go on."""
@@ -240,13 +234,15 @@ class Journal:
         said = fields_of(record, self._hashing)
         return bounded({"id": record.id, "at": iso(self._now()), "phase": phase, **said, **told})
 
-    def _approvals(self, since: datetime) -> Iterator[tuple[str, str]]:
-        """Give each act that a person approved, and its approval, the newest first."""
+    def _approvals(self, since: datetime) -> dict[str, str]:
+        """Give the approvals that the file tells of, by the acts that used them, the newest first."""
+        used: dict[str, str] = {}
         for _, entry in self._backwards(None) if self._file else ():
             if entry and str(entry.get("at")) < iso(since):
-                return
+                break
             if entry and entry["phase"] == "approved" and "approval" in entry:
-                yield entry["id"], str(entry["approval"])
+                used[entry["id"]] = str(entry["approval"])
+        return used
 
     def _keep(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         with self._mutex:

@@ -73,16 +73,6 @@ def _recorded(tool: str) -> Iterator[None]:
         ) from error
 
 
-async def used_approvals(journal: Journal, tool: str, since: datetime) -> frozenset[str]:
-    """List the approvals that processes with this journal have used since then.
-
-    Raises:
-        ToolFailure: The journal cannot be read.
-    """
-    with _recorded(tool):
-        return await run_sync(journal.approvals, since)
-
-
 async def approved_once(journal: Journal, record: Record, since: datetime) -> bool:
     """Write that a person approved; False if the same approval was used before.
 

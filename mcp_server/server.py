@@ -19,7 +19,7 @@ from pydantic import AnyUrl
 from typing_extensions import override
 
 from mcp_server import __version__
-from mcp_server.approval import Approvals, Tokens
+from mcp_server.approval import VALID, Approvals, Questions, Tokens
 from mcp_server.completions import Completer
 from mcp_server.fivetran import Budget, Fivetran, Transport
 from mcp_server.fivetran.budget import Share
@@ -253,9 +253,9 @@ def journal_of(settings: Settings, now: Callable[[], datetime] | None) -> Journa
     return Journal(settings.audit_file, now=now or utc_now, key=key)
 
 
-def state_security(settings: Settings) -> RequestStateSecurity | None:
-    """Share the key of questions that are under way with other replicas, if there are any."""
-    return RequestStateSecurity(keys=settings.state_keys) if settings.state_keys else None
+def state_security(settings: Settings) -> RequestStateSecurity:
+    """Seal questions that are under way, with the key of all replicas if there is one."""
+    return RequestStateSecurity(codec=Questions(settings.state_keys), ttl=VALID.total_seconds())
 
 
 def tokens_of(settings: Settings) -> Tokens:

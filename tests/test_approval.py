@@ -20,9 +20,7 @@ from mcp_server.approval import (
     Approved,
     Tokens,
     answer_of,
-    mark_of,
     question_of,
-    worded,
 )
 from mcp_server.journal import Journal, JournalError
 from mcp_server.sandbox import Sandbox
@@ -173,14 +171,13 @@ async def test_an_approval_is_good_once(sandbox: Sandbox, clock: Clock) -> None:
         done = await call("resync_connector", arguments, **again)
         assert not done.is_error
         clock.wait(60)  # everything is again as it was when the question was asked
-        replayed = await call("resync_connector", arguments, **again, allow_input_required=True)
+        replayed = await call("resync_connector", arguments, **again)
         other = {**arguments, "connector_id": "brisk_lantern"}
         with pytest.raises(MCPError):
             await call("resync_connector", other, **again)
 
-    assert replayed.result_type == "input_required"
-    (question,) = replayed.input_requests.values()
-    assert "Approved in the last ten minutes: 1." in question.params.message
+    assert replayed.is_error
+    assert "this approval was used before" in text_of(replayed)
     assert len(sent_of(sandbox)) == 1
 
 
@@ -291,7 +288,7 @@ async def asked(client: Client, tool: str, arguments: Any) -> Any:
 async def test_an_approval_is_good_once_among_those_who_share_the_audit_file(
     what: str, both: tuple[Client, Client], sandbox: Sandbox, clock: Clock
 ) -> None:
-    """At another one there is a new question; and what is agreed to then is done."""
+    """Another one refuses it, and asks anew when called anew."""
     one, other = both
     tool, arguments = AGAIN[what]
     again = await asked(one, tool, arguments)
@@ -299,42 +296,24 @@ async def test_an_approval_is_good_once_among_those_who_share_the_audit_file(
 
     assert not (await one.session.call_tool(tool, arguments, **again)).is_error
     clock.wait(60)
-    replayed = await call(tool, arguments, **again, allow_input_required=True)
+    replayed = await call(tool, arguments, **again)
 
-    (question,) = replayed.input_requests.values()
-    assert "Approved in the last ten minutes: 1." in question.params.message
+    assert replayed.is_error
+    assert "this approval was used before" in text_of(replayed)
     assert len(sent_of(sandbox)) == 1
     await Caller(other).ok(tool, **arguments)
     assert len(sent_of(sandbox)) == 2
-    clock.wait(721)
-    fresh = await call(tool, arguments, allow_input_required=True)
-    assert "Approved" not in str(fresh.input_requests)
 
 
-async def test_of_two_servers_that_get_an_answer_at_once_one_carries_it_out(
+async def test_an_approval_that_cannot_be_recorded_lets_nothing_pass(
     both: tuple[Client, Client], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither had seen the other's line when it asked; the first line in the file decides."""
-    tool, arguments = AGAIN["a resync of what is paused"]
-    again = await asked(both[0], tool, arguments)
-    monkeypatch.setattr(Journal, "approvals", lambda *_: frozenset())
-
-    results = [await each.session.call_tool(tool, arguments, **again) for each in both]
-
-    assert [bool(result.is_error) for result in results] == [False, True]
-    assert "used before" in text_of(results[1])
-    assert len(sent_of(sandbox)) == 1
-
-
-async def test_without_a_look_at_the_audit_file_nobody_is_asked(
-    both: tuple[Client, Client], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An answer could be one that was used."""
+    """It could be one that was used."""
 
     def unreadable(*_: Any) -> Any:
         raise JournalError("gone")
 
-    monkeypatch.setattr(Journal, "approvals", unreadable)
+    monkeypatch.setattr(Journal, "_approvals", unreadable)
     error = await Caller(both[0]).error("delete_connector", **DELETE)
 
     assert error["code"] == "not_recorded"
@@ -403,20 +382,16 @@ async def test_two_who_bring_the_same_answer_at_once_are_let_in_once(sandbox: Sa
 def test_approvals_are_remembered_as_long_as_they_are_valid_and_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """By the digest of the question; the oldest make room."""
+    """Each by itself; the oldest make room."""
     now = datetime(2026, 3, 10, tzinfo=UTC)
     approved = Approved()
-    assert worded("a", approved.times("a", now)) == "a"
-    assert approved.use("a", now, times=0)
-    assert not approved.use("a", now, times=0)
-    assert worded("a", approved.times("a", now)) != "a"
-    assert approved.times("a", now, frozenset({mark_of("a", 0), mark_of("a", 1)})) == 2
-    assert approved.times("a", now + timedelta(minutes=10)) == 0
+    assert approved.use("a", now)
+    assert not approved.use("a", now + timedelta(minutes=9.9))
+    assert approved.use("a", now + timedelta(minutes=10))
     monkeypatch.setattr(approval, "MOST_KEPT", 2)
-    for question in ("b", "c", "d"):
-        assert approved.use(question, now, times=0)
-    assert approved.times("a", now) == 0
-    assert approved.times("d", now) == 1
+    assert all(approved.use(each, now) for each in ("b", "c", "d"))
+    assert not approved.use("d", now)
+    assert approved.use("b", now)
 
 
 def test_a_token_does_not_show_its_key() -> None:

@@ -90,6 +90,27 @@ async def test_an_approval_is_good_once_or_once_per_replica(
         assert sum(r.path.endswith("/resync") for r in both.sandbox.requests) == times
 
 
+@pytest.mark.parametrize("shared", [True, False])
+async def test_nobody_is_asked_twice_for_one_call(tmp_path: Path, shared: bool) -> None:
+    """An approval before is no obstacle, whether the other replica knows of it or not."""
+    more: dict[str, Any] = {"FIVETRAN_MCP_AUDIT_FILE": str(tmp_path / "audit")} if shared else {}
+    arguments = {"connector_id": PAUSED, "scope": "connector", "confirm": True}
+    asked = 0
+
+    async def reply(*_: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return ElicitResult(action="accept", content={"approve": True})
+
+    options: Any = {"elicitation_callback": reply}
+    with fleet(**more) as both:
+        async with Client(both.url, **options) as client:
+            for _ in range(4):
+                await Caller(client).ok("resync_connector", **arguments)
+
+    assert asked == 4
+
+
 async def test_replicas_with_keys_of_their_own_take_no_answers_for_each_other() -> None:
     """Nothing is done, and the call ends with an error."""
     with fleet(keys=(KEY, OTHER_KEY), FIVETRAN_MCP_APPROVAL="human") as both:

@@ -6,6 +6,7 @@ not get on with the server. NAME is the beginning of a client's name.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -318,6 +319,8 @@ def report(found: Sequence[Row], console: Console) -> int:
 
 def main(names: Sequence[str]) -> int:
     """Install, try, report."""
+    # A job that is cancelled ends as with Ctrl-C, or its servers would serve on.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith("FIVETRAN_")]:  # noqa: TID251
         del os.environ[name]  # noqa: TID251 -- no server here is to have settings of the shell
     began = time.monotonic()

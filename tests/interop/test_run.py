@@ -36,6 +36,20 @@ for line in sys.argv[1:]:
     sys.stdin.readline()
     print(line, flush=True)
 """
+SERVES = """
+import anyio, httpx
+from tests.interop import run
+
+async def serves():
+    async with run.served("http") as server:
+        print(httpx.URL(server["url"]).port, flush=True)
+        await anyio.sleep_forever()
+
+run.install = lambda: ""
+run.rows = lambda missing: [run.Row("Client", "http", "", serves)]
+run.main([])
+"""
+"""A run whose one client goes on for ever."""
 MANY = 400
 """Calls, whose log is more than a pipe holds."""
 STRANGER = {"connector_id": "no_such"}
@@ -202,6 +216,19 @@ async def test_a_server_on_http_goes_on_when_it_has_written_much() -> None:
         async with run.served("http") as server, Client(server["url"]) as client:
             for _ in range(MANY):
                 assert (await client.call_tool("get_connector", STRANGER)).is_error
+
+
+async def test_a_run_that_is_cancelled_leaves_no_server() -> None:
+    """As continuous integration does it: with SIGTERM."""
+    async with await anyio.open_process([sys.executable, "-c", SERVES], cwd=run.ROOT) as process:
+        assert process.stdout is not None
+        with anyio.fail_after(30):
+            port = int(await process.stdout.receive())
+            process.terminate()
+            await process.wait()
+
+    with pytest.raises(OSError, match="All connection attempts failed"):
+        await anyio.connect_tcp("127.0.0.1", port)
 
 
 @pytest.mark.parametrize(
