@@ -4,4 +4,4 @@ PYTHON ?= python3
 
 .PHONY: demo test check fix contract bench dist interop pictures environment
 demo test check fix contract bench dist interop pictures environment:
-	@$(PYTHON) make.py $@ $(BASE)
+	@$(PYTHON) make.py $@ $(if $(filter contract,$@),$(BASE))

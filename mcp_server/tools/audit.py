@@ -1,5 +1,6 @@
 """Tools on the record: what was changed through this server, and taking a change back."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, TypeGuard
@@ -121,12 +122,14 @@ def _moment(text: Any) -> datetime | None:
 
 def _shortened(arguments: dict[str, Any]) -> dict[str, Any]:
     """Show what a call was given in few words; the file has the rest."""
-    return {
-        clean_name(name)[:LONGEST_VALUE]: value
-        if isinstance(value, bool | int | float)
-        else clean(str(value), LONGEST_VALUE)
-        for name, value in arguments.items()
-    }
+    return {clean_name(name)[:LONGEST_VALUE]: _short(value) for name, value in arguments.items()}
+
+
+def _short(value: Any) -> bool | int | float | str:
+    if isinstance(value, bool | int | float):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return clean(text, LONGEST_VALUE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,18 +62,18 @@ def test_the_file_of_a_user_is_where_the_client_looks(
 
 def test_the_file_of_a_project_is_in_it() -> None:
     """For the clients that have one."""
-    project = PurePosixPath("/work")
+    project = PurePosixPath("/projects/shop")
     found = {
         client: places(client, platform="linux", home=LINUX, project=project, directories={})
         for client in CLIENTS
     }
 
     assert {client: str(one[PROJECT]) for client, one in found.items() if PROJECT in one} == {
-        "claude-code": "/work/.mcp.json",
-        "vscode": "/work/.vscode/mcp.json",
-        "cursor": "/work/.cursor/mcp.json",
-        "codex": "/work/.codex/config.toml",
-        "gemini": "/work/.gemini/settings.json",
+        "claude-code": "/projects/shop/.mcp.json",
+        "vscode": "/projects/shop/.vscode/mcp.json",
+        "cursor": "/projects/shop/.cursor/mcp.json",
+        "codex": "/projects/shop/.codex/config.toml",
+        "gemini": "/projects/shop/.gemini/settings.json",
     }
 
 

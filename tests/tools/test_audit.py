@@ -153,6 +153,15 @@ async def test_switches_are_taken_back_too_but_what_that_costs_is_confirmed_on_i
     assert len(changes(sandbox)) == sent
 
 
+async def test_arguments_with_parts_are_shown_as_json(kept: Caller) -> None:
+    """A model reads them; they are as short as the others."""
+    await kept.ok("update_connector", connector_id="solid_anchor", config={"host": "db.example"})
+
+    entry = (await kept.ok("get_audit_log", limit=1))["entries"][0]
+
+    assert json.loads(entry["arguments"]["config"]).keys() == {"host"}
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments", "words"),
     [
