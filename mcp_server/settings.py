@@ -22,6 +22,10 @@ FIVETRAN: Final = "https://api.fivetran.com"
 HIGHEST_PORT: Final = 65535
 SHORTEST_KEY: Final = 32
 PREFIX: Final = "FIVETRAN_MCP_"
+PLACEHOLDERS: Final = ("...", "your key", "your secret")
+"""What configurations and pages have in the place of the key pair."""
+REFERENCES: Final = ("${", "$FIVETRAN_")
+"""What references to variables begin with; a client that knows them replaces them."""
 
 VARIABLES: Final = {
     "api_key": "FIVETRAN_API_KEY",
@@ -204,8 +208,13 @@ class Settings(BaseSettings):
     @field_validator("api_key", "api_secret")
     @classmethod
     def _given(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
-        if not value.get_secret_value().strip() and not info.data.get("sandbox"):
+        text = value.get_secret_value().strip()
+        if info.data.get("sandbox"):
+            return value
+        if not text:
             raise ValueError("it is not set")
+        if text in PLACEHOLDERS or text.startswith(REFERENCES):
+            raise ValueError("it is a placeholder that nobody and no client has replaced")
         return value
 
     @field_validator("base_url")

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from mcp_server.addresses import is_loopback
+from mcp_server.clients.known import CLIENTS, Server
 from mcp_server.policy import Mode
 from mcp_server.settings import (
+    PLACEHOLDERS,
     REMEDIES,
     TOOLSETS,
     USUAL,
@@ -57,6 +59,24 @@ def test_without_a_key_pair_both_variables_are_named_with_their_remedy() -> None
     assert "FIVETRAN_API_KEY: it is not set" in message
     assert "FIVETRAN_API_SECRET: it is not set" in message
     assert "--sandbox" in message
+
+
+@pytest.mark.parametrize(
+    "text", ["...", " your key", "your secret", "${FIVETRAN_API_KEY}", "$FIVETRAN_API_KEY"]
+)
+def test_a_placeholder_is_no_key(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The likeliest mistake of all is told before Fivetran says no; it is repeated nowhere."""
+    monkeypatch.setenv("FIVETRAN_API_KEY", text)
+    monkeypatch.setenv("FIVETRAN_API_SECRET", "secret")
+
+    assert "FIVETRAN_API_KEY: it is a placeholder" in problems_of()
+
+
+def test_what_clients_files_have_in_its_place_is_known() -> None:
+    """By the words that are written into them."""
+    for client in CLIENTS.values():
+        for variable, shown in client.entry(Server()).get("env", {}).items():
+            assert shown in PLACEHOLDERS or shown.startswith("$"), variable
 
 
 def test_the_sandbox_needs_no_key_pair() -> None:
